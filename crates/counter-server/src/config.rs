@@ -1,0 +1,204 @@
+//! Command line and environment, parsed once into values that cannot be wrong.
+//!
+//! Flags override environment variables, environment variables override defaults.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// Serves one live number over Socket.IO.
+///
+/// Any client emits `increment`; every client receives `countUpdated <count>`. Open the printed
+/// address in a browser for the page with the +1 button.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "counter-server", version, max_term_width = 100)]
+pub struct Config {
+    /// Address to listen on; 0.0.0.0 serves every interface
+    #[arg(long, env = "HOST", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+
+    /// Port to listen on; 0 picks a free one
+    #[arg(long, env = "PORT", default_value_t = 3000)]
+    pub port: u16,
+
+    /// Where the count lives: `memory` (lost at exit)
+    #[arg(
+        long,
+        env = "COUNTER_STORE",
+        default_value = "memory",
+        value_name = "STORE"
+    )]
+    pub store: StoreAddress,
+
+    /// Address of the admin listener (/metrics, /live, /ready), or `off`
+    #[arg(
+        long,
+        env = "COUNTER_ADMIN",
+        default_value = "127.0.0.1:9464",
+        value_name = "ADDR|off"
+    )]
+    pub admin: Admin,
+
+    /// Serve the files of this directory instead of the built-in page
+    #[arg(long, env = "COUNTER_PUBLIC_DIR", value_name = "DIR")]
+    pub public_dir: Option<PathBuf>,
+
+    /// Serve this file at /socket.io/socket.io.js instead of the built-in browser client
+    #[arg(long, env = "COUNTER_CLIENT_BUNDLE", value_name = "FILE")]
+    pub client_bundle: Option<PathBuf>,
+
+    /// Origin whose pages may connect, such as https://example.org; repeat or separate by commas;
+    /// `*` allows all (default: every origin, as the tutorial's server does for WebSocket)
+    #[arg(
+        long,
+        env = "COUNTER_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allow_origin: Vec<Origin>,
+
+    /// How long to wait for clients and open requests after SIGTERM or SIGINT, such as 10s
+    #[arg(long, env = "COUNTER_GRACE", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
+    pub grace: Duration,
+
+    /// Form of the log lines on stderr; what is logged is set by `RUST_LOG`
+    #[arg(
+        long,
+        env = "COUNTER_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// The address of the public listener.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.host, self.port)
+    }
+}
+
+/// Where the count lives.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreAddress {
+    /// In the process, lost at its end.
+    Memory,
+}
+
+impl FromStr for StoreAddress {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "memory" => Ok(Self::Memory),
+            _ => Err("expected `memory`".into()),
+        }
+    }
+}
+
+/// The admin listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admin {
+    /// None.
+    Off,
+    /// On this address.
+    On(SocketAddr),
+}
+
+impl FromStr for Admin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            _ => text
+                .parse()
+                .map(Self::On)
+                .map_err(|_| "expected ADDRESS:PORT such as 127.0.0.1:9464, or `off`".into()),
+        }
+    }
+}
+
+/// An allowed origin: scheme, host and port as a browser sends them, or `*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Every origin.
+    Any,
+    /// Exactly this one.
+    Exact(http::HeaderValue),
+}
+
+impl FromStr for Origin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || "expected `*` or SCHEME://HOST[:PORT] without a path".to_owned();
+        if text == "*" {
+            return Ok(Self::Any);
+        }
+        let (scheme, authority) = text.split_once("://").ok_or_else(wrong)?;
+        if scheme.is_empty() || authority.is_empty() || authority.contains('/') {
+            return Err(wrong());
+        }
+        text.parse().map(Self::Exact).map_err(|_| wrong())
+    }
+}
+
+/// Form of the log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds_per_unit = match unit {
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("expected a number with a unit: 500ms, 10s, 5m or 1h".into()),
+    };
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("`{number}` is not a number"))?;
+    Duration::try_from_secs_f64(number * seconds_per_unit)
+        .map_err(|_| "expected a time that is not negative".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        use clap::CommandFactory;
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn an_origin_has_scheme_and_host_and_no_path() {
+        assert_eq!("*".parse(), Ok(Origin::Any));
+        assert!("https://example.org:8080".parse::<Origin>().is_ok());
+        assert!("https://example.org/".parse::<Origin>().is_err());
+        assert!("example.org".parse::<Origin>().is_err());
+    }
+
+    #[test]
+    fn durations_need_a_unit() {
+        assert_eq!(parse_duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(parse_duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert!(parse_duration("10").is_err());
+        assert!(parse_duration("-1s").is_err());
+    }
+}

@@ -1,0 +1,187 @@
+//! A live counter over Socket.IO: any client emits `increment`, every client receives
+//! `countUpdated <count>`.
+//!
+//! [`main`] is the whole program; [`run`] is the server on a listener of the caller's.
+
+mod accept;
+mod admin;
+mod config;
+mod counter;
+mod events;
+mod fanout;
+mod http;
+mod metrics;
+mod shutdown;
+mod store;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use socket2::{Domain, Socket, Type};
+use socketioxide::SocketIo;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::admin::Readiness;
+pub use crate::config::{Admin, Config, LogFormat, Origin, StoreAddress};
+use crate::events::Events;
+use crate::http::Site;
+use crate::metrics::Metrics;
+
+/// Connections that the kernel keeps ready for us to accept; a reconnect storm fills it.
+const BACKLOG: i32 = 16_384;
+
+/// Packets that may wait for one client beside the counts: acknowledgements and heartbeats.
+const MAX_BUFFER_SIZE: usize = 4_096;
+
+/// The largest packet that a client may send, in bytes. `increment` needs a few hundred.
+const MAX_MESSAGE: usize = 64 * 1024;
+
+/// The whole program: logs, signals, listeners, [`run`].
+///
+/// # Errors
+/// What cannot be listened on, read or started, with what to do about it.
+pub fn main(config: Config) -> anyhow::Result<()> {
+    log_to_stderr(config.log_format);
+    let runtime = tokio::runtime::Runtime::new().context("cannot start the runtime")?;
+    runtime.block_on(async {
+        let listener = listen(config.address(), "--port")?;
+        let admin = match config.admin {
+            Admin::Off => None,
+            Admin::On(address) => Some(listen(address, "--admin")?),
+        };
+        let stop = CancellationToken::new();
+        tokio::spawn(shutdown::on_signal(stop.clone()).context("cannot watch for signals")?);
+        run(config, listener, admin, stop).await
+    })
+}
+
+fn log_to_stderr(format: LogFormat) {
+    use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::filter::LevelFilter;
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .from_env_lossy();
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
+    match format {
+        LogFormat::Text => logs.init(),
+        LogFormat::Json => logs.json().init(),
+    }
+}
+
+/// Binds a listener; `flag` is what the person can change.
+///
+/// # Errors
+/// The address is in use, not ours, or not permitted.
+pub fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let bind = || {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    };
+    bind().map_err(|error| {
+        let hint = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                format!("address in use; try {flag} with another port, 0 picks a free one")
+            }
+            io::ErrorKind::PermissionDenied => {
+                format!("permission denied; try {flag} with a port above 1023")
+            }
+            io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
+            _ => error.to_string(),
+        };
+        anyhow::anyhow!("cannot listen on {address}: {hint}")
+    })
+}
+
+/// Serves until `stop`, then drains: not ready, no new connections, everything that waits is
+/// committed and answered, connections are closed; all within the grace period.
+///
+/// Once it accepts, it prints its addresses on stdout.
+///
+/// # Errors
+/// A directory or file of the configuration cannot be read.
+pub async fn run(
+    config: Config,
+    listener: TcpListener,
+    admin: Option<TcpListener>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new().context("cannot register the metrics")?);
+    let drained = CancellationToken::new();
+    let (counter, counting) = counter::counter(store::Memory::default(), drained.clone());
+    let (fanout, fanning_out) = fanout::fanout(counter.newest(), drained.clone());
+    let (socket_io, io) = socket_io();
+    Arc::new(Events {
+        counter,
+        fanout,
+        metrics: metrics.clone(),
+    })
+    .register(&io);
+    let site = Site::new(&config, socket_io)?;
+    let readiness = Readiness::default();
+
+    let mut tasks = JoinSet::new();
+    tasks.spawn(counting);
+    tasks.spawn(fanning_out);
+    announce("server is running on", listener.local_addr()?, "")?;
+    if let Some(admin) = admin {
+        announce("metrics on", admin.local_addr()?, "/metrics")?;
+        let router = admin::router(metrics, readiness.clone());
+        let serve =
+            axum::serve(admin, router).with_graceful_shutdown(drained.clone().cancelled_owned());
+        tasks.spawn(async move {
+            if let Err(error) = serve.await {
+                warn!(%error, "the admin listener failed");
+            }
+        });
+    }
+    readiness.set(true);
+    let accepting = tokio::spawn(accept::serve(listener, site, stop.clone()));
+
+    stop.cancelled().await;
+    readiness.set(false);
+    let drain = async {
+        io.close().await;
+        drained.cancel();
+        let _ = accepting.await;
+        tasks.join_all().await;
+    };
+    if tokio::time::timeout(config.grace, drain).await.is_err() {
+        warn!(grace = ?config.grace, "not everything ended within the grace period");
+    }
+    info!("stopped");
+    Ok(())
+}
+
+fn socket_io() -> (
+    socketioxide::service::SocketIoService<engineioxide::service::NotFoundService>,
+    SocketIo,
+) {
+    SocketIo::builder()
+        .max_buffer_size(MAX_BUFFER_SIZE)
+        .max_payload(MAX_MESSAGE as u64)
+        .ws_max_message_size(MAX_MESSAGE)
+        .ws_max_frame_size(MAX_MESSAGE)
+        .ws_read_buffer_size(512)
+        .connect_timeout(Duration::from_secs(45))
+        .build_svc()
+}
+
+fn announce(what: &str, address: SocketAddr, path: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{what} http://{address}{path}")
+        .and_then(|()| stdout.flush())
+        .context("cannot print the address on stdout")
+}
