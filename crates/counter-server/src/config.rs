@@ -2,12 +2,20 @@
 //!
 //! Flags override environment variables, environment variables override defaults.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::thread;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::{accept, fanout};
+
+/// Open files that are not connections: listeners, store, logs, and what the libraries need.
+const RESERVED_FILES: usize = 64;
 
 /// Serves one live number over Socket.IO.
 ///
@@ -60,6 +68,26 @@ pub struct Config {
     )]
     pub allow_origin: Vec<Origin>,
 
+    /// Threads that send the counts [default: one per core]
+    #[arg(long, env = "COUNTER_SHARDS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub shards: Option<u16>,
+
+    /// Counts that a client may be behind and still receive every one; beyond, it jumps to the newest
+    #[arg(long, env = "COUNTER_MAX_BEHIND", default_value_t = 10_000, value_name = "COUNTS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub max_behind: u64,
+
+    /// Kernel send buffer of each connection, in KiB: what a client that does not read may cost
+    #[arg(long, env = "COUNTER_SEND_BUFFER", default_value_t = 256, value_name = "KIB", value_parser = clap::value_parser!(u32).range(4..=65_536))]
+    pub send_buffer: u32,
+
+    /// Disconnect a client that takes nothing for this long, such as 20s
+    #[arg(long, env = "COUNTER_STALL_TIMEOUT", default_value = "20s", value_parser = parse_duration, value_name = "TIME")]
+    pub stall_timeout: Duration,
+
+    /// Connections open at once [default: what the limit of open files allows, less 64]
+    #[arg(long, env = "COUNTER_MAX_CONNECTIONS", value_name = "N")]
+    pub max_connections: Option<usize>,
+
     /// How long to wait for clients and open requests after SIGTERM or SIGINT, such as 10s
     #[arg(long, env = "COUNTER_GRACE", default_value = "10s", value_parser = parse_duration, value_name = "TIME")]
     pub grace: Duration,
@@ -75,6 +103,35 @@ pub struct Config {
 }
 
 impl Config {
+    pub(crate) fn fanout_limits(&self) -> fanout::Limits {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        fanout::Limits {
+            shards: self.shards.map_or_else(cores, usize::from),
+            max_behind: self.max_behind,
+            stall_timeout: self.stall_timeout,
+        }
+    }
+
+    /// Raises the limit of open files as far as it goes, to see how many connections it allows.
+    pub(crate) fn connection_limits(&self) -> io::Result<accept::Limits> {
+        let files = getrlimit(Resource::Nofile);
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: files.maximum,
+                ..files
+            },
+        )?;
+        let most = files.maximum.map_or(usize::MAX, |most| most as usize);
+        Ok(accept::Limits {
+            connections: self
+                .max_connections
+                .unwrap_or(most.saturating_sub(RESERVED_FILES)),
+            send_buffer: self.send_buffer as usize * 1024,
+            stall_timeout: self.stall_timeout,
+        })
+    }
+
     /// The address of the public listener.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

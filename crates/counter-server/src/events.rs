@@ -17,6 +17,7 @@ use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide_core::Value;
 use tracing::debug;
 
+use crate::connection::{Connection, WebSocket};
 use crate::counter::{Counter, Increment};
 use crate::fanout::Fanout;
 use crate::metrics::Metrics;
@@ -39,18 +40,25 @@ impl Events {
         debug!(transport = ?socket.transport_type(), "connected");
         self.metrics.connections.inc();
         let this = self.clone();
-        socket.on("increment", move |key, ack| this.increment(key, ack));
+        socket.on("increment", move |socket, request, ack| {
+            this.increment(&socket, request, ack)
+        });
         let this = self.clone();
         socket.on_fallback(move || this.unknown());
         let this = self.clone();
-        socket.on_disconnect(move |reason| this.disconnected(reason));
-        self.fanout.join(socket);
+        socket.on_disconnect(move |socket, reason| this.disconnected(&socket, reason));
+        let connection = direct(&socket);
+        self.fanout.welcome(socket, connection);
         ready(())
     }
 
-    fn disconnected(&self, reason: DisconnectReason) -> Ready<()> {
+    fn disconnected(&self, socket: &SocketRef, reason: DisconnectReason) -> Ready<()> {
         debug!(%reason, "disconnected");
         self.metrics.connections.dec();
+        if let Some(connection) = direct(socket) {
+            connection.leave();
+        }
+        self.fanout.farewell(socket.id);
         ready(())
     }
 
@@ -59,49 +67,93 @@ impl Events {
         ready(())
     }
 
-    fn increment(&self, RequestedKey(key): RequestedKey, ack: AckSender) -> Ready<()> {
-        match key {
+    fn increment(&self, socket: &SocketRef, request: Request, ack: AckSender) -> Ready<()> {
+        let waiting = Waiting {
+            connection: direct(socket).or_else(|| self.fanout.upgraded(socket.id)),
+            ack: request.wants_answer.then_some(ack),
+        };
+        waiting.begin();
+        match request.key {
             Ok(key) => {
                 let metrics = self.metrics.clone();
                 let reply = Box::new(move |result: Result<u64, Arc<store::Error>>| {
                     metrics.increments.inc();
-                    match result {
-                        Ok(count) => acknowledge(ack, &json!(count)),
-                        Err(error) => acknowledge(ack, &json!({ "error": error.to_string() })),
-                    }
+                    waiting.end(&match result {
+                        Ok(count) => json!(count),
+                        Err(error) => json!({ "error": error.to_string() }),
+                    });
                 });
                 self.counter.increment(Increment {
                     key,
                     reply: Some(reply),
                 });
             }
-            Err(malformed) => acknowledge(ack, &json!({ "error": malformed })),
+            Err(malformed) => waiting.end(&json!({ "error": malformed })),
         }
         ready(())
     }
 }
 
-fn acknowledge(ack: AckSender, answer: &Json) {
-    if let Err(error) = ack.send(answer) {
-        debug!(%error, "an acknowledgement found its connection closed");
+/// The connection of a session that began with WebSocket.
+fn direct(socket: &SocketRef) -> Option<Arc<Connection>> {
+    socket
+        .req_parts()
+        .extensions
+        .get::<WebSocket>()
+        .and_then(|WebSocket(weak)| weak.upgrade())
+}
+
+/// An increment between its arrival and its answer.
+struct Waiting {
+    connection: Option<Arc<Connection>>,
+    ack: Option<AckSender>,
+}
+
+impl Waiting {
+    fn begin(&self) {
+        if let Some(connection) = &self.connection {
+            connection.begin_increment();
+        }
+    }
+
+    /// An answer that finds no room ends its connection: it is never silently lost.
+    fn end(self, answer: &Json) {
+        match (self.ack, self.connection) {
+            (None, Some(connection)) => connection.end_increments(1),
+            (None, None) => {}
+            (Some(ack), connection) => {
+                let Err(error) = ack.send(answer) else { return };
+                debug!(%error, "an acknowledgement found no way to its client");
+                if let Some(connection) = connection {
+                    connection.abort();
+                }
+            }
+        }
     }
 }
 
-/// The key that an `increment` asks for, if any; or what is wrong with it.
-struct RequestedKey(Result<Option<Key>, &'static str>);
+/// What an `increment` asks for.
+struct Request {
+    key: Result<Option<Key>, &'static str>,
+    wants_answer: bool,
+}
 
-impl FromMessageParts<LocalAdapter> for RequestedKey {
+impl FromMessageParts<LocalAdapter> for Request {
     type Error = Infallible;
 
     fn from_message_parts(
         _: &Arc<Socket>,
         data: &mut Value,
-        _: &Option<i64>,
+        ack: &Option<i64>,
     ) -> Result<Self, Infallible> {
-        Ok(Self(match data {
+        let key = match data {
             Value::Str(text, _) => requested_key(text.as_str()),
             Value::Bytes(_) => Ok(None),
-        }))
+        };
+        Ok(Self {
+            key,
+            wants_answer: ack.is_some(),
+        })
     }
 }
 

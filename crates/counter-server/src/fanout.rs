@@ -1,52 +1,177 @@
-//! Which connections exist, and sending them every count.
+//! Which connections exist, what each was last sent, and writing to them.
+//!
+//! A connection begins with the announcer, which sends its first count through socketioxide. When
+//! that has left, the connection belongs to a shard, which writes every further count past
+//! socketioxide. A connection that a shard cannot finish goes to the drain, and comes back.
 
-use std::collections::HashMap;
+mod announcer;
+mod drain;
+mod shard;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Sid;
-use tokio::sync::{mpsc, watch};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// The handle by which connections join.
-#[derive(Clone)]
-pub(crate) struct Fanout {
-    joins: mpsc::Sender<SocketRef>,
+use self::announcer::Announcer;
+use self::shard::{Message, Shard};
+use crate::connection::{Connection, Ready};
+use crate::inbox::Inbox;
+use crate::metrics::Metrics;
+
+/// What bounds the fan-out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Threads that write.
+    pub(crate) shards: usize,
+    /// Counts that a connection may be behind before it is sent the newest alone.
+    pub(crate) max_behind: u64,
+    /// How long a peer may take nothing before it is disconnected.
+    pub(crate) stall_timeout: Duration,
+}
+
+/// The handle: connections join and leave by it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Fanout(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// One per shard, bounded by the connections: each has at most a few messages under way.
+    shards: Box<[Inbox<Message>]>,
+    /// Connections that a shard could not finish; each is there at most once.
+    lagging: Inbox<Lagging>,
+    announcer: Announcer,
+    newest: watch::Receiver<u64>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    connections: AtomicUsize,
+}
+
+/// A joined connection, and the last count sent to it.
+#[derive(Debug)]
+struct Lagging {
+    connection: Arc<Connection>,
+    from: Ready,
 }
 
 impl Fanout {
-    pub(crate) fn join(&self, socket: SocketRef) {
-        let _ = self.joins.try_send(socket);
+    pub(crate) fn new(limits: Limits, newest: watch::Receiver<u64>, metrics: Arc<Metrics>) -> Self {
+        let shards = (0..limits.shards).map(|_| Inbox::default()).collect();
+        let announcer = Announcer::new(newest.clone());
+        let lagging = Inbox::default();
+        Self(Arc::new(Shared {
+            shards,
+            lagging,
+            announcer,
+            newest,
+            limits,
+            metrics,
+            connections: AtomicUsize::new(0),
+        }))
     }
-}
 
-pub(crate) fn fanout(
-    mut newest: watch::Receiver<u64>,
-    stop: CancellationToken,
-) -> (Fanout, impl Future<Output = ()>) {
-    let (joins, mut joining) = mpsc::channel::<SocketRef>(100_000);
-    let task = async move {
-        let mut sockets: HashMap<Sid, SocketRef> = HashMap::new();
-        let mut done = *newest.borrow_and_update();
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                Some(socket) = joining.recv() => {
-                    let _ = socket.emit("countUpdated", &done);
-                    sockets.insert(socket.id, socket);
-                }
-                Ok(()) = newest.changed() => {
-                    let until = *newest.borrow_and_update();
-                    for count in done + 1..=until {
-                        sockets.retain(|_, socket| {
-                            let _ = socket.emit("countUpdated", &count);
-                            socket.connected()
-                        });
-                    }
-                    done = until;
-                }
-            }
+    /// Starts the shards, the drain and the announcer; all end with `stop`.
+    pub(crate) fn start(&self, tasks: &mut JoinSet<()>, stop: &CancellationToken) {
+        for index in 0..self.0.shards.len() {
+            let shard = Shard::new(self.clone(), index);
+            let stop = stop.clone();
+            // A thread of its own rather than a task: a pass is one long computation with system
+            // calls in it, and would hold up whatever shares its runtime thread.
+            let runtime = Handle::current();
+            tasks.spawn_blocking(move || {
+                let _ = runtime.block_on(stop.run_until_cancelled(shard.run()));
+            });
         }
-    };
-    (Fanout { joins }, task)
+        let (fanout, stopped) = (self.clone(), stop.clone());
+        tasks.spawn(async move {
+            stopped.run_until_cancelled(drain::run(fanout)).await;
+        });
+        let (fanout, stopped) = (self.clone(), stop.clone());
+        tasks.spawn(async move {
+            stopped.run_until_cancelled(fanout.0.announcer.run()).await;
+        });
+    }
+
+    /// Connections open now, whatever they carry.
+    pub(crate) fn connections(&self) -> usize {
+        self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn opened(&self) {
+        self.0.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Its descriptor is about to be closed.
+    pub(crate) fn closed(&self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A client entered the namespace: sends its first count, by way of socketioxide.
+    pub(crate) fn welcome(&self, socket: SocketRef, connection: Option<Arc<Connection>>) {
+        self.0.announcer.welcome(socket, connection);
+    }
+
+    /// A session that began with polling upgrades on this connection.
+    pub(crate) fn upgrade(&self, session: Sid, connection: &Arc<Connection>) {
+        self.0.announcer.upgrade(session, connection);
+    }
+
+    /// A session was sent this count in the answer to a poll.
+    pub(crate) fn polled(&self, session: Sid, count: u64) {
+        self.0.announcer.polled(session, count);
+    }
+
+    /// The session of this connection polls no more: sends the count that opens its second door.
+    pub(crate) fn probed(&self, connection: &Connection) {
+        if let Some(session) = connection.session() {
+            self.0.announcer.probed(session);
+        }
+    }
+
+    /// A client left the namespace, or is gone.
+    pub(crate) fn farewell(&self, session: Sid) {
+        self.0.announcer.farewell(session);
+    }
+
+    /// The connection belongs to its shard from now on.
+    pub(crate) fn join(&self, connection: Arc<Connection>, from: Ready) {
+        if let Some(session) = connection.session() {
+            self.0.announcer.joined(session);
+        }
+        self.hand_over(Lagging { connection, from });
+    }
+
+    /// The connection that the session upgraded on, if it began with polling.
+    pub(crate) fn upgraded(&self, session: Sid) -> Option<Arc<Connection>> {
+        self.0.announcer.upgraded(session)
+    }
+
+    /// socketioxide, or hyper, dropped the connection.
+    pub(crate) fn gone(&self, connection: Arc<Connection>) {
+        if let Some(session) = connection.session() {
+            self.0.announcer.gone(session, &connection);
+        }
+        self.leave(connection);
+    }
+
+    /// The connection is nobody's any more.
+    pub(crate) fn leave(&self, connection: Arc<Connection>) {
+        self.inbox(&connection).push(Message::Leave(connection));
+    }
+
+    fn hand_over(&self, lagging: Lagging) {
+        self.inbox(&lagging.connection).push(Message::Join(lagging));
+    }
+
+    /// Always the same shard for one connection, so that leaving and joining keep their order.
+    fn inbox(&self, connection: &Arc<Connection>) -> &Inbox<Message> {
+        &self.0.shards[connection.number() % self.0.shards.len()]
+    }
 }

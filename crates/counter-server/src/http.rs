@@ -3,21 +3,28 @@
 use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderName, Method, Request, Response, StatusCode, header};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
+};
 use axum::response::{Html, IntoResponse};
 use axum::routing::get;
 use hyper::body::Incoming;
 use socketioxide::service::SocketIoService;
+use socketioxide::socket::Sid;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tower_http::services::ServeDir;
 
 use crate::config::{Config, Origin};
+use crate::connection::{Connection, WebSocket};
+use crate::fanout::Fanout;
+use crate::frames;
 
 const PAGE: &str = include_str!("../../../web/index.html");
 const PAGE_SCRIPT: &str = include_str!("../../../web/counter.js");
@@ -26,44 +33,71 @@ const BROWSER_CLIENT: &str = include_str!("../../../web/socket.io.js");
 type NotFound = engineioxide::service::NotFoundService;
 type SocketIo = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
 
-/// The service behind every accepted connection. Cheap to clone.
-#[derive(Clone)]
+/// The service behind every accepted connection.
 pub(crate) struct Site {
     socket_io: SocketIo,
     pages: Router,
     origins: Vec<Origin>,
+    fanout: Fanout,
 }
 
 impl Site {
     pub(crate) fn new(
         config: &Config,
         socket_io: SocketIoService<NotFound>,
-    ) -> anyhow::Result<Self> {
+        fanout: Fanout,
+    ) -> anyhow::Result<Arc<Self>> {
         let socket_io = tower::ServiceBuilder::new()
             .map_response(|response: Response<_>| response.map(Body::new))
             .option_layer(cors(&config.allow_origin))
             .service(socket_io);
-        Ok(Self {
+        Ok(Arc::new(Self {
             socket_io: BoxCloneSyncService::new(socket_io),
             pages: pages(config)?,
             origins: config.allow_origin.clone(),
-        })
+            fanout,
+        }))
     }
 
     /// Answers one request.
     pub(crate) async fn answer(
-        self,
+        self: Arc<Self>,
         request: Request<Incoming>,
+        connection: Arc<Connection>,
     ) -> Result<Response<Body>, Infallible> {
         let path = request.uri().path();
         if !path.starts_with("/socket.io/") || path == "/socket.io/socket.io.js" {
-            return self.pages.oneshot(request).await;
+            return self.pages.clone().oneshot(request).await;
         }
         if !self.allows(&request) {
             let refusal = "this origin is not allowed; start the server with --allow-origin\n";
             return Ok((StatusCode::FORBIDDEN, refusal).into_response());
         }
-        self.socket_io.oneshot(request).await
+        let request = bare(request, &connection);
+        if let Some(session) = upgrading_session(&request) {
+            self.fanout.upgrade(session, &connection);
+        }
+        let polling = polling_session(&request);
+        let response = self.socket_io.clone().oneshot(request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            connection.expect_upgrade();
+        }
+        match polling {
+            Some(session) => Ok(self.note_polled(session, response).await),
+            None => Ok(response),
+        }
+    }
+
+    /// Tells the fan-out which count leaves in the answer to a poll.
+    async fn note_polled(&self, session: Sid, response: Response<Body>) -> Response<Body> {
+        let (parts, body) = response.into_parts();
+        let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        if let Some(count) = frames::last_count_in(&body) {
+            self.fanout.polled(session, count);
+        }
+        Response::from_parts(parts, Body::from(body))
     }
 
     /// Whether a page of this origin may connect. Browsers always say their origin with a
@@ -78,6 +112,53 @@ impl Site {
                 Origin::Exact(exact) => exact == origin,
             })
     }
+}
+
+/// The request with only what socketioxide reads, copied: it keeps the request as long as the
+/// session, and what hyper read is slices of a buffer of 8 KiB.
+fn bare(request: Request<Incoming>, connection: &Arc<Connection>) -> Request<Incoming> {
+    let (mut parts, body) = request.into_parts();
+    let mut headers = HeaderMap::new();
+    for name in [
+        header::SEC_WEBSOCKET_KEY,
+        header::CONTENT_TYPE,
+        header::ORIGIN,
+    ] {
+        if let Some(value) = parts.headers.get(&name)
+            && let Ok(copy) = HeaderValue::from_bytes(value.as_bytes())
+        {
+            headers.insert(name, copy);
+        }
+    }
+    if headers.contains_key(header::SEC_WEBSOCKET_KEY) {
+        parts
+            .extensions
+            .insert(WebSocket(Arc::downgrade(connection)));
+    }
+    parts.headers = headers;
+    if let Ok(copy) = Uri::try_from(parts.uri.to_string()) {
+        parts.uri = copy;
+    }
+    Request::from_parts(parts, body)
+}
+
+/// The session of a WebSocket request that continues one that began with polling.
+fn upgrading_session(request: &Request<Incoming>) -> Option<Sid> {
+    session_over("websocket", request)
+}
+
+/// The session that polls with this request.
+fn polling_session(request: &Request<Incoming>) -> Option<Sid> {
+    session_over("polling", request).filter(|_| request.method() == Method::GET)
+}
+
+fn session_over(transport: &str, request: &Request<Incoming>) -> Option<Sid> {
+    let pairs = || request.uri().query().unwrap_or_default().split('&');
+    let value = |name: &str| pairs().find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    value("sid")
+        .filter(|_| value("transport") == Some(transport))?
+        .parse()
+        .ok()
 }
 
 fn cors(origins: &[Origin]) -> Option<CorsLayer> {

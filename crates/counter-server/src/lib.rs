@@ -6,10 +6,13 @@
 mod accept;
 mod admin;
 mod config;
+mod connection;
 mod counter;
 mod events;
 mod fanout;
+mod frames;
 mod http;
+mod inbox;
 mod metrics;
 mod shutdown;
 mod store;
@@ -20,21 +23,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use socket2::{Domain, Socket, Type};
 use socketioxide::SocketIo;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+pub use crate::accept::listen;
 use crate::admin::Readiness;
 pub use crate::config::{Admin, Config, LogFormat, Origin, StoreAddress};
 use crate::events::Events;
+use crate::fanout::Fanout;
 use crate::http::Site;
 use crate::metrics::Metrics;
-
-/// Connections that the kernel keeps ready for us to accept; a reconnect storm fills it.
-const BACKLOG: i32 = 16_384;
 
 /// Packets that may wait for one client beside the counts: acknowledgements and heartbeats.
 const MAX_BUFFER_SIZE: usize = 4_096;
@@ -77,34 +78,6 @@ fn log_to_stderr(format: LogFormat) {
     }
 }
 
-/// Binds a listener; `flag` is what the person can change.
-///
-/// # Errors
-/// The address is in use, not ours, or not permitted.
-pub fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
-    let bind = || {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        TcpListener::from_std(socket.into())
-    };
-    bind().map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => {
-                format!("address in use; try {flag} with another port, 0 picks a free one")
-            }
-            io::ErrorKind::PermissionDenied => {
-                format!("permission denied; try {flag} with a port above 1023")
-            }
-            io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
-            _ => error.to_string(),
-        };
-        anyhow::anyhow!("cannot listen on {address}: {hint}")
-    })
-}
-
 /// Serves until `stop`, then drains: not ready, no new connections, everything that waits is
 /// committed and answered, connections are closed; all within the grace period.
 ///
@@ -121,20 +94,24 @@ pub async fn run(
     let metrics = Arc::new(Metrics::new().context("cannot register the metrics")?);
     let drained = CancellationToken::new();
     let (counter, counting) = counter::counter(store::Memory::default(), drained.clone());
-    let (fanout, fanning_out) = fanout::fanout(counter.newest(), drained.clone());
+    let fanout = Fanout::new(config.fanout_limits(), counter.newest(), metrics.clone());
     let (socket_io, io) = socket_io();
-    Arc::new(Events {
+    let events = Events {
         counter,
-        fanout,
+        fanout: fanout.clone(),
         metrics: metrics.clone(),
-    })
-    .register(&io);
-    let site = Site::new(&config, socket_io)?;
+    };
+    Arc::new(events).register(&io);
+    let site = Site::new(&config, socket_io, fanout.clone())?;
+    let limits = config
+        .connection_limits()
+        .context("cannot read the limit of open files")?;
+    accept::configure(&listener, limits).context("cannot set the options of the listener")?;
     let readiness = Readiness::default();
 
     let mut tasks = JoinSet::new();
     tasks.spawn(counting);
-    tasks.spawn(fanning_out);
+    fanout.start(&mut tasks, &drained);
     announce("server is running on", listener.local_addr()?, "")?;
     if let Some(admin) = admin {
         announce("metrics on", admin.local_addr()?, "/metrics")?;
@@ -148,7 +125,7 @@ pub async fn run(
         });
     }
     readiness.set(true);
-    let accepting = tokio::spawn(accept::serve(listener, site, stop.clone()));
+    let accepting = tokio::spawn(accept::serve(listener, limits, fanout, site, stop.clone()));
 
     stop.cancelled().await;
     readiness.set(false);

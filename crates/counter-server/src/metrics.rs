@@ -1,8 +1,10 @@
 //! Every metric name, once.
 
+use crate::frames::Run;
 use prometheus::{Encoder, IntCounter, IntGauge, Registry, TextEncoder};
 
 /// The metrics of one server.
+#[derive(Debug)]
 pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) connections: IntGauge,
@@ -10,6 +12,12 @@ pub(crate) struct Metrics {
     pub(crate) increments: IntCounter,
     pub(crate) broadcasts: IntCounter,
     pub(crate) unknown_events: IntCounter,
+    pub(crate) connections_behind: IntGauge,
+    pub(crate) stalled: IntCounter,
+    pub(crate) passes: IntCounter,
+    pub(crate) frames: IntCounter,
+    pub(crate) bytes: IntCounter,
+    pub(crate) skipped: IntCounter,
 }
 
 impl Metrics {
@@ -37,8 +45,43 @@ impl Metrics {
                 "counter_unknown_events_total",
                 "Events received that are not `increment`; they are ignored.",
             )?,
+            connections_behind: gauge(
+                "counter_connections_behind",
+                "Connections whose socket is full and that are being brought up to date.",
+            )?,
+            stalled: counter(
+                "counter_connections_stalled_total",
+                "Connections ended because the peer took nothing for the stall timeout.",
+            )?,
+            passes: counter(
+                "counter_broadcast_passes_total",
+                "Passes over a shard's connections.",
+            )?,
+            frames: counter(
+                "counter_frames_sent_total",
+                "countUpdated frames sent directly.",
+            )?,
+            bytes: counter("counter_bytes_sent_total", "Bytes of these frames.")?,
+            skipped: counter(
+                "counter_counts_skipped_total",
+                "Counts not sent to connections that were more than --max-behind counts behind.",
+            )?,
             registry,
         })
+    }
+
+    /// A shard sent a run to so many connections whose last count was `last`.
+    pub(crate) fn pass(&self, run: &Run, last: u64, connections: u64) {
+        self.passes.inc();
+        self.sent(run, last, connections);
+    }
+
+    /// A run was sent whole to so many connections whose last count was `last`.
+    pub(crate) fn sent(&self, run: &Run, last: u64, connections: u64) {
+        self.frames
+            .inc_by((run.until() - run.first() + 1) * connections);
+        self.bytes.inc_by(run.bytes().len() as u64 * connections);
+        self.skipped.inc_by((run.first() - last - 1) * connections);
     }
 
     /// The exposition text.

@@ -1,0 +1,164 @@
+//! The counts that go through socketioxide: the first one of every session, and the newest for
+//! those that poll.
+//!
+//! All are volatile, so that a session holds at most one, the newest: a polling client finds it in
+//! its next answer. What left in those answers is noted, so that after an upgrade its connection
+//! goes on with the count after the one that was polled last.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use socketioxide::extract::SocketRef;
+use socketioxide::socket::Sid;
+use tokio::sync::watch;
+
+use crate::connection::Connection;
+
+#[derive(Debug)]
+pub(super) struct Announcer {
+    newest: watch::Receiver<u64>,
+    sessions: Mutex<Sessions>,
+}
+
+#[derive(Debug, Default)]
+struct Sessions {
+    /// In the namespace, and not yet with a shard.
+    announced: HashMap<Sid, Announced>,
+    /// Began with polling, and opened this WebSocket since.
+    upgraded: HashMap<Sid, Weak<Connection>>,
+}
+
+#[derive(Debug)]
+struct Announced {
+    socket: SocketRef,
+    /// The last count given to socketioxide.
+    last: u64,
+    /// The last count that left in the answer to a poll.
+    polled: Option<u64>,
+}
+
+impl Announcer {
+    pub(super) fn new(newest: watch::Receiver<u64>) -> Self {
+        Self {
+            newest,
+            sessions: Mutex::default(),
+        }
+    }
+
+    pub(super) async fn run(&self) {
+        let mut newest = self.newest.clone();
+        while newest.changed().await.is_ok() {
+            let count = *newest.borrow_and_update();
+            for announced in self.sessions().announced.values_mut() {
+                announced.announce(count);
+            }
+        }
+    }
+
+    pub(super) fn welcome(&self, socket: SocketRef, connection: Option<Arc<Connection>>) {
+        let session = socket.id;
+        let mut sessions = self.sessions();
+        let upgraded = sessions.upgraded.get(&session).and_then(Weak::upgrade);
+        for connection in connection.into_iter().chain(upgraded) {
+            connection.welcome(session, None);
+        }
+        // Read under the lock that `run` takes: what is announced to one session never goes down.
+        let last = *self.newest.borrow();
+        emit(&socket, last);
+        sessions.announced.insert(
+            session,
+            Announced {
+                socket,
+                last,
+                polled: None,
+            },
+        );
+    }
+
+    pub(super) fn upgrade(&self, session: Sid, connection: &Arc<Connection>) {
+        let mut sessions = self.sessions();
+        sessions
+            .upgraded
+            .insert(session, Arc::downgrade(connection));
+        let polled = sessions
+            .announced
+            .get(&session)
+            .and_then(|announced| announced.polled);
+        connection.welcome(session, polled);
+    }
+
+    pub(super) fn polled(&self, session: Sid, count: u64) {
+        let mut sessions = self.sessions();
+        let Some(announced) = sessions.announced.get_mut(&session) else {
+            return;
+        };
+        announced.polled = Some(count);
+        if let Some(connection) = sessions.upgraded.get(&session).and_then(Weak::upgrade) {
+            connection.welcome(session, Some(count));
+        }
+    }
+
+    pub(super) fn probed(&self, session: Sid) {
+        if let Some(announced) = self.sessions().announced.get_mut(&session) {
+            announced.last = *self.newest.borrow();
+            emit(&announced.socket, announced.last);
+        }
+    }
+
+    pub(super) fn upgraded(&self, session: Sid) -> Option<Arc<Connection>> {
+        self.sessions()
+            .upgraded
+            .get(&session)
+            .and_then(Weak::upgrade)
+    }
+
+    pub(super) fn gone(&self, session: Sid, connection: &Arc<Connection>) {
+        let mut sessions = self.sessions();
+        let upgraded = sessions.upgraded.get(&session);
+        if upgraded.is_some_and(|weak| std::ptr::eq(weak.as_ptr(), Arc::as_ptr(connection))) {
+            sessions.upgraded.remove(&session);
+        }
+    }
+
+    pub(super) fn joined(&self, session: Sid) {
+        let mut sessions = self.sessions();
+        sessions.announced.remove(&session);
+        sessions.shrink();
+    }
+
+    pub(super) fn farewell(&self, session: Sid) {
+        let mut sessions = self.sessions();
+        sessions.announced.remove(&session);
+        if let Some(connection) = sessions.upgraded.get(&session).and_then(Weak::upgrade) {
+            connection.leave();
+        }
+        sessions.shrink();
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Announced {
+    fn announce(&mut self, count: u64) {
+        if count > self.last {
+            self.last = count;
+            emit(&self.socket, count);
+        }
+    }
+}
+
+impl Sessions {
+    /// Gives back the room of a connection storm when it is over.
+    fn shrink(&mut self) {
+        if self.announced.is_empty() {
+            self.announced.shrink_to_fit();
+        }
+    }
+}
+
+/// A volatile packet is kept or replaces the one before; that the client is gone is told elsewhere.
+fn emit(socket: &SocketRef, count: u64) {
+    let _ = socket.volatile().emit("countUpdated", &count);
+}

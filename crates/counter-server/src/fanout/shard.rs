@@ -1,0 +1,173 @@
+//! One thread and its connections, all of which were last sent the same count.
+//!
+//! It sleeps until the newest committed count moves, builds the frames of what is new once, and
+//! writes that one buffer to each. While it writes, counts pile up for its next pass: batching
+//! comes by itself under load and costs nothing when idle.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::watch;
+
+use super::{Fanout, Lagging};
+use crate::connection::{Connection, Outcome, Ready};
+use crate::frames::Run;
+
+/// What a shard is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// This connection is yours.
+    Join(Lagging),
+    /// This one is gone, if it was yours.
+    Leave(Arc<Connection>),
+}
+
+pub(super) struct Shard {
+    fanout: Fanout,
+    index: usize,
+    newest: watch::Receiver<u64>,
+    /// The count that every member was last sent.
+    done: u64,
+    members: Vec<Member>,
+    run: Run,
+}
+
+struct Member {
+    connection: Arc<Connection>,
+    epoch: u32,
+}
+
+impl Shard {
+    pub(super) fn new(fanout: Fanout, index: usize) -> Self {
+        let mut newest = fanout.0.newest.clone();
+        let done = *newest.borrow_and_update();
+        Self {
+            fanout,
+            index,
+            newest,
+            done,
+            members: Vec::new(),
+            run: Run::default(),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let fanout = self.fanout.clone();
+        let inbox = &fanout.0.shards[self.index];
+        let mut messages = Vec::new();
+        loop {
+            tokio::select! {
+                () = inbox.arrived() => {}
+                moved = self.newest.changed() => if moved.is_err() { return },
+            }
+            while self.pass() {
+                inbox.take(&mut messages);
+                self.handle(&mut messages);
+            }
+            inbox.take(&mut messages);
+            self.handle(&mut messages);
+        }
+    }
+
+    fn handle(&mut self, messages: &mut Vec<Message>) {
+        for message in messages.drain(..) {
+            match message {
+                Message::Join(lagging) => self.join(lagging),
+                Message::Leave(connection) => self.leave(&connection),
+            }
+        }
+    }
+
+    /// Sends the members what is new, as much as fits one run. Whether there was anything.
+    fn pass(&mut self) -> bool {
+        let newest = *self.newest.borrow_and_update();
+        if newest <= self.done {
+            return false;
+        }
+        self.run
+            .build(self.done, newest, self.fanout.0.limits.max_behind);
+        let mut sent = 0;
+        let mut at = 0;
+        while let Some(Member { connection, epoch }) = self.members.get(at) {
+            let from = Ready {
+                epoch: *epoch,
+                last: self.done,
+            };
+            let outcome = connection.write_direct(from, &self.run);
+            if outcome == Outcome::Whole {
+                sent += 1;
+                at += 1;
+                continue;
+            }
+            let Member { connection, epoch } = self.remove(at);
+            if let Outcome::Full(last) = outcome {
+                self.lag(connection, Ready { epoch, last });
+            }
+        }
+        self.fanout.0.metrics.pass(&self.run, self.done, sent);
+        self.done = self.run.until();
+        true
+    }
+
+    /// Takes a connection in, which may be behind or ahead of the others.
+    fn join(
+        &mut self,
+        Lagging {
+            connection,
+            mut from,
+        }: Lagging,
+    ) {
+        while self.done < from.last {
+            // Counts are committed before anybody is sent one, so there is something to pass.
+            if !self.pass() {
+                break;
+            }
+        }
+        if from.last < self.done {
+            let mut run = std::mem::take(&mut self.run);
+            run.build(from.last, self.done, self.fanout.0.limits.max_behind);
+            let outcome = connection.write_direct(from, &run);
+            from.last = run.until();
+            self.run = run;
+            match outcome {
+                Outcome::Whole => {}
+                Outcome::Full(last) => from.last = last,
+                Outcome::Parked | Outcome::Gone => return,
+            }
+        }
+        if from.last < self.done {
+            self.lag(connection, from);
+        } else {
+            connection
+                .slot
+                .store(self.members.len() as u32, Ordering::Relaxed);
+            self.members.push(Member {
+                connection,
+                epoch: from.epoch,
+            });
+        }
+    }
+
+    fn leave(&mut self, connection: &Arc<Connection>) {
+        let slot = connection.slot.load(Ordering::Relaxed) as usize;
+        if self
+            .members
+            .get(slot)
+            .is_some_and(|member| Arc::ptr_eq(&member.connection, connection))
+        {
+            self.remove(slot);
+        }
+    }
+
+    fn remove(&mut self, slot: usize) -> Member {
+        let removed = self.members.swap_remove(slot);
+        if let Some(moved) = self.members.get(slot) {
+            moved.connection.slot.store(slot as u32, Ordering::Relaxed);
+        }
+        removed
+    }
+
+    fn lag(&self, connection: Arc<Connection>, from: Ready) {
+        self.fanout.0.lagging.push(Lagging { connection, from });
+    }
+}
