@@ -5,6 +5,10 @@
 //! tokio-tungstenite never shuts the server's stream down.
 
 mod doors;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod properties;
 mod wire;
 
 use std::io;
@@ -98,11 +102,12 @@ impl Connection {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
             rustix::net::send(&self.stream, bytes, flags).map_err(io::Error::from)
         };
-        lock(&self.doors).write_second(from, run, send)
+        lock(&self.doors).write_second(from, Some(run), send)
     }
 
     /// The same for whoever waits on [`Self::writable`]: a full socket is seen by the runtime.
-    pub(crate) fn write_when_writable(&self, from: Ready, run: &Run) -> Outcome {
+    /// Without a run, only the frame that was begun is completed.
+    pub(crate) fn write_when_writable(&self, from: Ready, run: Option<&Run>) -> Outcome {
         lock(&self.doors).write_second(from, run, |bytes| self.stream.try_write(bytes))
     }
 

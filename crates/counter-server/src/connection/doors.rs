@@ -17,6 +17,8 @@ pub(crate) struct Doors {
     second: Second,
     /// How often the connection has joined: an entry of an earlier time finds the door closed.
     epoch: u32,
+    /// The last count sent.
+    last: u64,
     /// What is still to be sent of a frame of the second door.
     rest: Vec<u8>,
 }
@@ -78,6 +80,7 @@ impl Default for Doors {
             wire: Wire::Http,
             second: Second::Closed,
             epoch: 0,
+            last: 0,
             rest: Vec::new(),
         }
     }
@@ -108,15 +111,13 @@ impl Doors {
         self.second = Second::Ended;
     }
 
-    /// Counts are the fan-out's to send, and what comes by the first door is not.
-    fn swallows(&self) -> bool {
-        matches!(
-            self.second,
-            Second::Open | Second::Parked(_) | Second::Awaiting { polled: Some(_) }
-        )
+    /// Only the first count of a session passes the first door; all others are the fan-out's to
+    /// send, or were queued for a session that has left since.
+    fn passes(&self, count: u64) -> bool {
+        self.second == Second::Awaiting { polled: None } && count >= self.last
     }
 
-    /// Writes by the first door. Counts of a joined connection are taken and not sent.
+    /// Writes by the first door. Counts that do not pass are taken and not sent.
     ///
     /// # Errors
     /// Those of `send`; `WouldBlock` when nothing was taken.
@@ -130,8 +131,8 @@ impl Doors {
         let mut taken = 0;
         while taken < bytes.len() {
             let ahead = &bytes[taken..];
-            let (length, swallowed) = self.piece(ahead)?;
-            if swallowed {
+            let (length, passes) = self.piece(ahead)?;
+            if !passes {
                 if let Second::Awaiting { polled: Some(last) } = self.second {
                     effects.ready = Some(self.open(last));
                 }
@@ -153,30 +154,33 @@ impl Doors {
         Ok(taken)
     }
 
-    /// How many of the bytes ahead go together in one write, or are swallowed together. Counts end
-    /// a piece: the first one opens the second door, and changes what becomes of the next.
+    /// How many of the bytes ahead have one fate, and whether they pass. A count ends a piece: the
+    /// first one opens the second door, and changes what becomes of the next.
     fn piece(&self, ahead: &[u8]) -> io::Result<(usize, bool)> {
         let mut at = match self.wire {
-            Wire::Http | Wire::Head(_) => return Ok((ahead.len(), false)),
-            Wire::Boundary => 0,
+            Wire::Http => return Ok((ahead.len(), true)),
+            Wire::Head(seen) => return Ok((wire::head(seen, ahead).0, true)),
+            Wire::Within(Kind::Count(_), left) => return Ok((left.min(ahead.len()), true)),
             Wire::Within(_, left) => left,
+            Wire::Boundary => 0,
         };
         while at < ahead.len() {
             let (kind, length) = wire::frame(&ahead[at..])?;
-            if let Kind::Count(_) = kind {
-                return Ok(match (self.swallows(), at) {
-                    (true, 0) => (length, true),
-                    (true, _) => (at, false),
-                    (false, _) => (at + length, false),
+            if let Kind::Count(count) = kind {
+                return Ok(match (self.passes(count), at) {
+                    (true, _) => (at + length, true),
+                    (false, 0) => (length, false),
+                    (false, _) => (at, true),
                 });
             }
             at += length;
         }
-        Ok((ahead.len(), false))
+        Ok((ahead.len(), true))
     }
 
     fn open(&mut self, last: u64) -> Ready {
         self.epoch += 1;
+        self.last = last;
         self.second = Second::Open;
         Ready {
             epoch: self.epoch,
@@ -196,7 +200,9 @@ impl Doors {
         })?;
         match (self.second, first_count) {
             _ if closed => self.second = Second::Ended,
-            (Second::Awaiting { .. }, Some(count)) => effects.ready = Some(self.open(count)),
+            (Second::Awaiting { polled: None }, Some(count)) => {
+                effects.ready = Some(self.open(count))
+            }
             (Second::Parked(last), _) if self.wire == Wire::Boundary => {
                 self.second = Second::Open;
                 effects.ready = Some(Ready {
@@ -209,11 +215,12 @@ impl Doors {
         Ok(())
     }
 
-    /// Writes a run by the second door, for a fan-out that last sent `last` to the connection.
+    /// Writes a run by the second door, or with none only completes the frame that was begun, for a
+    /// fan-out that last sent `from.last` to the connection.
     pub(crate) fn write_second(
         &mut self,
         from: Ready,
-        run: &Run,
+        run: Option<&Run>,
         mut send: impl FnMut(&[u8]) -> io::Result<usize>,
     ) -> Outcome {
         if self.second != Second::Open || self.epoch != from.epoch {
@@ -223,18 +230,26 @@ impl Doors {
             self.second = Second::Parked(from.last);
             return Outcome::Parked;
         }
-        let written = self.finish_rest(&mut send).and_then(|()| send(run.bytes()));
+        let written = self.finish_rest(&mut send).and_then(|()| match run {
+            Some(run) => send(run.bytes()).map(|sent| self.sent(run, sent)),
+            None => Ok(Outcome::Whole),
+        });
         match written {
-            Ok(sent) if sent == run.bytes().len() => Outcome::Whole,
-            Ok(0) => Outcome::Full(from.last),
-            Ok(sent) => {
-                let (last, rest) = run.cut(sent);
-                self.rest.extend_from_slice(rest);
-                Outcome::Full(last)
-            }
+            Ok(outcome) => outcome,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Outcome::Full(from.last),
             Err(_) => Outcome::Gone,
         }
+    }
+
+    fn sent(&mut self, run: &Run, sent: usize) -> Outcome {
+        if sent == run.bytes().len() {
+            self.last = run.until();
+            return Outcome::Whole;
+        }
+        let (last, rest) = run.cut(sent);
+        self.rest.extend_from_slice(rest);
+        self.last = last;
+        Outcome::Full(last)
     }
 
     /// Completes the frame that the second door began; whoever writes next does it.

@@ -57,17 +57,13 @@ impl Wire {
             match *self {
                 Self::Http => return Ok(()),
                 Self::Head(seen) => {
-                    let matched = if bytes[at] == HEAD_END[seen] {
-                        seen + 1
-                    } else {
-                        usize::from(bytes[at] == HEAD_END[0])
-                    };
+                    let (length, matched) = head(seen, &bytes[at..sent]);
+                    at += length;
                     *self = if matched == HEAD_END.len() {
                         Self::Boundary
                     } else {
                         Self::Head(matched)
                     };
-                    at += 1;
                 }
                 Self::Boundary => {
                     let (kind, length) = frame(&bytes[at..])?;
@@ -89,6 +85,22 @@ impl Wire {
         }
         Ok(())
     }
+}
+
+/// How many of these bytes belong to the head of which `seen` bytes of the end were seen, and how
+/// many are seen after them.
+pub(super) fn head(mut seen: usize, bytes: &[u8]) -> (usize, usize) {
+    for (at, byte) in bytes.iter().enumerate() {
+        seen = if *byte == HEAD_END[seen] {
+            seen + 1
+        } else {
+            usize::from(*byte == HEAD_END[0])
+        };
+        if seen == HEAD_END.len() {
+            return (at + 1, seen);
+        }
+    }
+    (bytes.len(), seen)
 }
 
 /// Kind and length, header included, of the frame that starts here.

@@ -71,23 +71,29 @@ fn advance(fanout: &Fanout, lagging: &mut Lagging) -> Advance {
     let mut run = Run::default();
     let start = lagging.from.last;
     loop {
+        let last = lagging.from.last;
         let newest = *fanout.0.newest.borrow();
-        if lagging.from.last >= newest {
-            return Advance::Done;
+        let missing = newest > last;
+        if missing {
+            run.build(last, newest, fanout.0.limits.max_behind);
         }
-        run.build(lagging.from.last, newest, fanout.0.limits.max_behind);
-        match lagging.connection.write_when_writable(lagging.from, &run) {
-            Outcome::Whole => {
-                fanout.0.metrics.sent(&run, lagging.from.last, 1);
+        let run = missing.then_some(&run);
+        match (
+            lagging.connection.write_when_writable(lagging.from, run),
+            run,
+        ) {
+            (Outcome::Whole, None) => return Advance::Done,
+            (Outcome::Whole, Some(run)) => {
+                fanout.0.metrics.sent(run, last, 1);
                 lagging.from.last = run.until();
             }
-            Outcome::Full(last) => {
+            (Outcome::Full(last), _) => {
                 lagging.from.last = last;
                 return Advance::Behind {
                     progress: last > start,
                 };
             }
-            Outcome::Parked | Outcome::Gone => return Advance::Lost,
+            (Outcome::Parked | Outcome::Gone, _) => return Advance::Lost,
         }
     }
 }
