@@ -81,9 +81,10 @@ impl Connection {
     }
 
     /// This session's first count is on its way to the first door; or it was `polled` already.
-    pub(crate) fn welcome(&self, session: Sid, polled: Option<u64>) {
+    /// Whether the connection still is.
+    pub(crate) fn welcome(&self, session: Sid, polled: Option<u64>) -> bool {
         *lock(&self.session) = Some(session);
-        lock(&self.doors).welcome(polled);
+        lock(&self.doors).welcome(polled)
     }
 
     /// The client left the namespace.

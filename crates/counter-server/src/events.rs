@@ -5,15 +5,15 @@
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json, json};
 use socketioxide::SocketIo;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::{AckSender, SocketRef};
-use socketioxide::handler::FromMessageParts;
-use socketioxide::socket::{DisconnectReason, Socket};
+use socketioxide::handler::{ConnectHandler, FromMessageParts};
+use socketioxide::socket::{DisconnectReason, Sid, Socket};
 use socketioxide_core::Value;
 use tracing::debug;
 
@@ -31,51 +31,88 @@ pub(crate) struct Events {
 }
 
 impl Events {
-    /// Registers the namespace `/`.
+    /// Registers the namespace `/`. The handlers of a socket are in place before its CONNECT is
+    /// answered: an event that comes right after finds them.
     pub(crate) fn register(self: Arc<Self>, io: &SocketIo) {
-        io.ns("/", move |socket: SocketRef| self.connected(socket));
+        let events = self.clone();
+        let listen = move |socket: SocketRef| {
+            Session::new(&events, &socket).listen(&socket);
+            ready(Ok::<(), Infallible>(()))
+        };
+        io.ns(
+            "/",
+            (move |socket: SocketRef| self.welcome(socket)).with(listen),
+        );
     }
 
-    fn connected(self: &Arc<Self>, socket: SocketRef) -> Ready<()> {
-        debug!(transport = ?socket.transport_type(), "connected");
-        self.metrics.connections.inc();
-        let this = self.clone();
-        socket.on("increment", move |socket, request, ack| {
-            this.increment(&socket, request, ack)
-        });
-        let this = self.clone();
-        socket.on_fallback(move || this.unknown());
-        let this = self.clone();
-        socket.on_disconnect(move |socket, reason| this.disconnected(&socket, reason));
-        let connection = direct(&socket);
+    fn welcome(&self, socket: SocketRef) -> Ready<()> {
+        let connection = websocket(&socket).and_then(Weak::upgrade);
         self.fanout.welcome(socket, connection);
         ready(())
     }
+}
 
-    fn disconnected(&self, socket: &SocketRef, reason: DisconnectReason) -> Ready<()> {
+/// The connection of a session that began with WebSocket.
+fn websocket(socket: &SocketRef) -> Option<&Weak<Connection>> {
+    socket
+        .req_parts()
+        .extensions
+        .get::<WebSocket>()
+        .map(|WebSocket(connection)| connection)
+}
+
+/// One client in the namespace; lives as long as its handlers.
+struct Session {
+    events: Arc<Events>,
+    id: Sid,
+    websocket: Option<Weak<Connection>>,
+}
+
+impl Session {
+    fn new(events: &Arc<Events>, socket: &SocketRef) -> Arc<Self> {
+        debug!(transport = ?socket.transport_type(), "connected");
+        events.metrics.connections.inc();
+        let websocket = websocket(socket).cloned();
+        Arc::new(Self {
+            events: events.clone(),
+            id: socket.id,
+            websocket,
+        })
+    }
+
+    fn listen(self: Arc<Self>, socket: &SocketRef) {
+        let this = self.clone();
+        socket.on("increment", move |request, ack| {
+            this.increment(request, ack)
+        });
+        let this = self.clone();
+        socket.on_fallback(move || this.unknown());
+        socket.on_disconnect(move |reason| self.disconnected(reason));
+    }
+
+    fn disconnected(&self, reason: DisconnectReason) -> Ready<()> {
         debug!(%reason, "disconnected");
-        self.metrics.connections.dec();
-        if let Some(connection) = direct(socket) {
+        if let Some(connection) = self.websocket.as_ref().and_then(Weak::upgrade) {
             connection.leave();
         }
-        self.fanout.farewell(socket.id);
+        self.events.fanout.farewell(self.id);
         ready(())
     }
 
     fn unknown(&self) -> Ready<()> {
-        self.metrics.unknown_events.inc();
+        self.events.metrics.unknown_events.inc();
         ready(())
     }
 
-    fn increment(&self, socket: &SocketRef, request: Request, ack: AckSender) -> Ready<()> {
+    fn increment(&self, request: Request, ack: AckSender) -> Ready<()> {
         let waiting = Waiting {
-            connection: direct(socket).or_else(|| self.fanout.upgraded(socket.id)),
+            connection: self.connection(),
             ack: request.wants_answer.then_some(ack),
         };
         waiting.begin();
         match request.key {
             Ok(key) => {
-                let metrics = self.metrics.clone();
+                let metrics = self.events.metrics.clone();
                 let reply = Box::new(move |result: Result<u64, Arc<store::Error>>| {
                     metrics.increments.inc();
                     waiting.end(&match result {
@@ -83,7 +120,7 @@ impl Events {
                         Err(error) => json!({ "error": error.to_string() }),
                     });
                 });
-                self.counter.increment(Increment {
+                self.events.counter.increment(Increment {
                     key,
                     reply: Some(reply),
                 });
@@ -92,15 +129,20 @@ impl Events {
         }
         ready(())
     }
+
+    /// Where this client's packets leave now, unless it polls.
+    fn connection(&self) -> Option<Arc<Connection>> {
+        match &self.websocket {
+            Some(connection) => connection.upgrade(),
+            None => self.events.fanout.upgraded(self.id),
+        }
+    }
 }
 
-/// The connection of a session that began with WebSocket.
-fn direct(socket: &SocketRef) -> Option<Arc<Connection>> {
-    socket
-        .req_parts()
-        .extensions
-        .get::<WebSocket>()
-        .and_then(|WebSocket(weak)| weak.upgrade())
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.events.metrics.connections.dec();
+    }
 }
 
 /// An increment between its arrival and its answer.

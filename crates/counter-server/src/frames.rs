@@ -88,6 +88,14 @@ impl Run {
         self.until
     }
 
+    /// Length of the frames up to and including this count.
+    pub(crate) fn bytes_until(&self, last: u64) -> usize {
+        if last == self.until {
+            return self.bytes.len();
+        }
+        (self.first..=last).map(length).sum()
+    }
+
     /// Of a write that took `sent` bytes, at least one and not all: the last count of which
     /// anything left, and what did not leave of its frame.
     pub(crate) fn cut(&self, sent: usize) -> (u64, &[u8]) {

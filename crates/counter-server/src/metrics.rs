@@ -70,18 +70,16 @@ impl Metrics {
         })
     }
 
-    /// A shard sent a run to so many connections whose last count was `last`.
-    pub(crate) fn pass(&self, run: &Run, last: u64, connections: u64) {
-        self.passes.inc();
-        self.sent(run, last, connections);
-    }
-
-    /// A run was sent whole to so many connections whose last count was `last`.
-    pub(crate) fn sent(&self, run: &Run, last: u64, connections: u64) {
-        self.frames
-            .inc_by((run.until() - run.first() + 1) * connections);
-        self.bytes.inc_by(run.bytes().len() as u64 * connections);
-        self.skipped.inc_by((run.first() - last - 1) * connections);
+    /// Of a run, all up to `last` was sent to so many connections that had been sent `before`.
+    pub(crate) fn sent(&self, run: &Run, before: u64, last: u64, connections: u64) {
+        if last < run.first() {
+            return;
+        }
+        self.frames.inc_by((last - run.first() + 1) * connections);
+        self.bytes
+            .inc_by(run.bytes_until(last) as u64 * connections);
+        self.skipped
+            .inc_by((run.first() - before - 1) * connections);
     }
 
     /// The exposition text.

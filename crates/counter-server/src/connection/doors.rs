@@ -92,11 +92,13 @@ impl Doors {
         self.wire = Wire::Head(0);
     }
 
-    /// The client is in the namespace: its first count is on its way to the first door.
-    pub(crate) fn welcome(&mut self, polled: Option<u64>) {
+    /// The client is in the namespace: its first count is on its way to the first door. Whether the
+    /// connection still is.
+    pub(crate) fn welcome(&mut self, polled: Option<u64>) -> bool {
         if matches!(self.second, Second::Closed | Second::Awaiting { .. }) {
             self.second = Second::Awaiting { polled };
         }
+        self.second != Second::Ended
     }
 
     /// The client left the namespace; it may come back.

@@ -49,9 +49,9 @@ impl Announcer {
         let mut newest = self.newest.clone();
         while newest.changed().await.is_ok() {
             let count = *newest.borrow_and_update();
-            for announced in self.sessions().announced.values_mut() {
-                announced.announce(count);
-            }
+            self.sessions()
+                .announced
+                .retain(|_, announced| announced.announce(count));
         }
     }
 
@@ -60,7 +60,9 @@ impl Announcer {
         let mut sessions = self.sessions();
         let upgraded = sessions.upgraded.get(&session).and_then(Weak::upgrade);
         for connection in connection.into_iter().chain(upgraded) {
-            connection.welcome(session, None);
+            if !connection.welcome(session, None) {
+                return;
+            }
         }
         // Read under the lock that `run` takes: what is announced to one session never goes down.
         let last = *self.newest.borrow();
@@ -114,8 +116,11 @@ impl Announcer {
 
     pub(super) fn gone(&self, session: Sid, connection: &Arc<Connection>) {
         let mut sessions = self.sessions();
-        let upgraded = sessions.upgraded.get(&session);
-        if upgraded.is_some_and(|weak| std::ptr::eq(weak.as_ptr(), Arc::as_ptr(connection))) {
+        let Some(upgraded) = sessions.upgraded.get(&session) else {
+            sessions.announced.remove(&session);
+            return;
+        };
+        if std::ptr::eq(upgraded.as_ptr(), Arc::as_ptr(connection)) {
             sessions.upgraded.remove(&session);
         }
     }
@@ -141,11 +146,13 @@ impl Announcer {
 }
 
 impl Announced {
-    fn announce(&mut self, count: u64) {
+    /// Whether the session is still there.
+    fn announce(&mut self, count: u64) -> bool {
         if count > self.last {
             self.last = count;
             emit(&self.socket, count);
         }
+        self.socket.connected()
     }
 }
 

@@ -84,10 +84,13 @@ fn advance(fanout: &Fanout, lagging: &mut Lagging) -> Advance {
         ) {
             (Outcome::Whole, None) => return Advance::Done,
             (Outcome::Whole, Some(run)) => {
-                fanout.0.metrics.sent(run, last, 1);
+                fanout.0.metrics.sent(run, last, run.until(), 1);
                 lagging.from.last = run.until();
             }
-            (Outcome::Full(last), _) => {
+            (Outcome::Full(last), run) => {
+                if let Some(run) = run {
+                    fanout.0.metrics.sent(run, lagging.from.last, last, 1);
+                }
                 lagging.from.last = last;
                 return Advance::Behind {
                     progress: last > start,

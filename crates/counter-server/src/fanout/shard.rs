@@ -101,51 +101,52 @@ impl Shard {
             }
             let Member { connection, epoch } = self.remove(at);
             if let Outcome::Full(last) = outcome {
+                self.fanout.0.metrics.sent(&self.run, self.done, last, 1);
                 self.lag(connection, Ready { epoch, last });
             }
         }
-        self.fanout.0.metrics.pass(&self.run, self.done, sent);
+        let metrics = &self.fanout.0.metrics;
+        metrics.passes.inc();
+        metrics.sent(&self.run, self.done, self.run.until(), sent);
         self.done = self.run.until();
         true
     }
 
     /// Takes a connection in, which may be behind or ahead of the others.
-    fn join(
-        &mut self,
-        Lagging {
-            connection,
-            mut from,
-        }: Lagging,
-    ) {
-        while self.done < from.last {
-            // Counts are committed before anybody is sent one, so there is something to pass.
-            if !self.pass() {
-                break;
-            }
-        }
-        if from.last < self.done {
-            let mut run = std::mem::take(&mut self.run);
-            run.build(from.last, self.done, self.fanout.0.limits.max_behind);
-            let outcome = connection.write_direct(from, &run);
-            from.last = run.until();
-            self.run = run;
-            match outcome {
-                Outcome::Whole => {}
-                Outcome::Full(last) => from.last = last,
-                Outcome::Parked | Outcome::Gone => return,
-            }
-        }
+    fn join(&mut self, lagging: Lagging) {
+        let Lagging { connection, from } = lagging;
+        // Counts are committed before anybody is sent one, so there is something to pass.
+        while self.done < from.last && self.pass() {}
+        let Some(from) = self.catch_up(&connection, from) else {
+            return;
+        };
         if from.last < self.done {
             self.lag(connection, from);
-        } else {
-            connection
-                .slot
-                .store(self.members.len() as u32, Ordering::Relaxed);
-            self.members.push(Member {
-                connection,
-                epoch: from.epoch,
-            });
+            return;
         }
+        let slot = self.members.len() as u32;
+        connection.slot.store(slot, Ordering::Relaxed);
+        self.members.push(Member {
+            connection,
+            epoch: from.epoch,
+        });
+    }
+
+    /// Sends one connection what the others were sent already, as much as fits one run; nothing if
+    /// it is somebody else's now.
+    fn catch_up(&mut self, connection: &Connection, from: Ready) -> Option<Ready> {
+        if from.last >= self.done {
+            return Some(from);
+        }
+        self.run
+            .build(from.last, self.done, self.fanout.0.limits.max_behind);
+        let last = match connection.write_direct(from, &self.run) {
+            Outcome::Whole => self.run.until(),
+            Outcome::Full(last) => last,
+            Outcome::Parked | Outcome::Gone => return None,
+        };
+        self.fanout.0.metrics.sent(&self.run, from.last, last, 1);
+        Some(Ready { last, ..from })
     }
 
     fn leave(&mut self, connection: &Arc<Connection>) {

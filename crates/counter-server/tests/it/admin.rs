@@ -1,0 +1,81 @@
+//! What the admin listener says of a server that a test started.
+
+use std::fs;
+use std::time::Duration;
+
+use test_support::ServerProcess;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+use crate::raw::PATIENCE;
+
+/// A server with an admin listener on a free port.
+pub(crate) struct Watched {
+    server: ServerProcess,
+    admin: String,
+}
+
+impl Watched {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut args = args.to_vec();
+        args.extend(["--admin", "127.0.0.1:0"]);
+        let server = ServerProcess::counter_server(&args);
+        let admin = server.metrics_url();
+        let admin = admin
+            .strip_prefix("http://")
+            .and_then(|url| url.strip_suffix("/metrics"));
+        Self {
+            admin: admin.unwrap().to_owned(),
+            server,
+        }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// The value of a metric without labels.
+    pub(crate) async fn metric(&self, name: &str) -> f64 {
+        let text = self.get("/metrics").await;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
+            .parse()
+            .unwrap()
+    }
+
+    /// Waits until a metric has this value.
+    pub(crate) async fn wait_for(&self, name: &str, value: f64) {
+        wait_until(&format!("{name} is {value}"), async || {
+            self.metric(name).await == value
+        })
+        .await;
+    }
+
+    /// Open descriptors of the server.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.server.pid()))
+            .unwrap()
+            .count()
+    }
+
+    async fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(&self.admin).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+}
+
+/// Looks again and again until it holds.
+pub(crate) async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let start = Instant::now();
+    while !holds().await {
+        assert!(start.elapsed() < PATIENCE, "waited too long until {what}");
+        sleep(Duration::from_millis(10)).await;
+    }
+}

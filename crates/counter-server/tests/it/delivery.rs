@@ -1,0 +1,156 @@
+//! The delivery contract under slow, stopped, leaving and vanishing clients.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::admin::{Watched, wait_until};
+use crate::raw::Raw;
+
+/// A small send buffer on this side and a small receive buffer on the other: a client that does not
+/// read is behind after some hundred counts.
+const SMALL_BUFFERS: [&str; 2] = ["--send-buffer", "4"];
+const RECEIVE_BUFFER: Option<u32> = Some(4_096);
+
+fn is_consecutive(counts: &[u64]) -> bool {
+    counts.windows(2).all(|pair| pair[1] == pair[0] + 1)
+}
+
+#[tokio::test]
+async fn a_client_that_did_not_read_for_a_while_receives_every_count() {
+    let server = Watched::start(&SMALL_BUFFERS);
+    let mut slow = Raw::connect_with_receive_buffer(server.url(), RECEIVE_BUFFER).await;
+    let mut quick = Raw::connect(server.url()).await;
+    for round in 1..=9 {
+        quick.increment(1_000).await;
+        quick.counts_until(round * 1_000).await;
+    }
+    server.wait_for("counter_connections_behind", 1.0).await;
+    let counts = slow.counts_until(9_000).await;
+    assert!(is_consecutive(&counts), "{counts:?}");
+    server.wait_for("counter_connections_behind", 0.0).await;
+    assert_eq!(server.metric("counter_counts_skipped_total").await, 0.0);
+}
+
+#[tokio::test]
+async fn a_client_hopelessly_behind_jumps_to_the_newest_count() {
+    let server = Watched::start(&["--send-buffer", "4", "--max-behind", "500"]);
+    let mut slow = Raw::connect_with_receive_buffer(server.url(), RECEIVE_BUFFER).await;
+    let mut quick = Raw::connect(server.url()).await;
+    for round in 1..=100 {
+        quick.increment(200).await;
+        quick.counts_until(round * 200).await;
+    }
+    let counts = slow.counts_until(20_000).await;
+    assert!(counts.is_sorted() && !is_consecutive(&counts), "{counts:?}");
+    assert!(server.metric("counter_counts_skipped_total").await > 0.0);
+    quick.increment(1).await;
+    assert_eq!(slow.next_count().await, Some(20_001));
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_is_disconnected_and_counted() {
+    let server = Watched::start(&["--send-buffer", "4", "--stall-timeout", "1s"]);
+    let descriptors = server.descriptors();
+    let stalled = Raw::connect_with_receive_buffer(server.url(), RECEIVE_BUFFER).await;
+    let mut quick = Raw::connect(server.url()).await;
+    for round in 1..=5 {
+        quick.increment(1_000).await;
+        quick.counts_until(round * 1_000).await;
+    }
+    server
+        .wait_for("counter_connections_stalled_total", 1.0)
+        .await;
+    server.wait_for("counter_connections", 1.0).await;
+    wait_until("its descriptor is closed", async || {
+        server.descriptors() == descriptors + 1
+    })
+    .await;
+    quick.increment(1).await;
+    assert_eq!(quick.next_count().await, Some(5_001));
+    drop(stalled);
+}
+
+#[tokio::test]
+async fn who_leaves_the_namespace_receives_nothing_until_it_comes_back() {
+    let server = Watched::start(&[]);
+    let mut leaving = Raw::connect(server.url()).await;
+    let mut other = Raw::connect(server.url()).await;
+    assert_eq!(leaving.next_count().await, Some(0));
+    assert_eq!(other.next_count().await, Some(0));
+    leaving.send("41").await;
+    server.wait_for("counter_connections", 1.0).await;
+    other.increment(10).await;
+    other.counts_until(10).await;
+    leaving.enter().await;
+    assert_eq!(leaving.next_count().await, Some(10));
+    other.increment(2).await;
+    assert_eq!(leaving.next_count().await, Some(11));
+    assert_eq!(leaving.next_count().await, Some(12));
+}
+
+#[tokio::test]
+async fn descriptors_return_to_the_start_however_clients_end() {
+    let server = Watched::start(&[]);
+    let mut emitter = Raw::connect(server.url()).await;
+    emitter.next_count().await;
+    let descriptors = server.descriptors();
+    for _ in 0..20 {
+        let mut closing = Raw::connect(server.url()).await;
+        let vanishing = Raw::connect(server.url()).await;
+        let dropped = Raw::connect(server.url()).await;
+        closing.next_count().await;
+        closing.send("1").await;
+        emitter.increment(5).await;
+        vanishing.vanish();
+        drop((closing, dropped));
+    }
+    emitter.counts_until(100).await;
+    wait_until("all descriptors are closed", async || {
+        server.descriptors() == descriptors
+    })
+    .await;
+    server.wait_for("counter_connections", 1.0).await;
+}
+
+#[tokio::test]
+async fn acknowledgements_that_nobody_reads_slow_their_client_down_and_are_not_lost() {
+    let server = Watched::start(&["--send-buffer", "4"]);
+    let mut client = Raw::connect(server.url()).await;
+    // The answers fill every buffer, and then the server reads no more.
+    let full = wait_until("the server has answered what it may", async || {
+        server.metric("counter_increments_total").await >= 2_048.0
+    });
+    let answers = client.increment_and_read(0..20_000, full).await;
+    for (id, answer) in (0..).zip(answers) {
+        assert_eq!(answer, format!("43{id}[{}]", id + 1));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_limit_is_told_so() {
+    let server = Watched::start(&["--max-connections", "2"]);
+    let mut first = Raw::connect(server.url()).await;
+    let mut second = Raw::connect(server.url()).await;
+    assert_eq!(
+        (first.next_count().await, second.next_count().await),
+        (Some(0), Some(0))
+    );
+    assert!(page(server.url()).await.starts_with("HTTP/1.1 503 "));
+    drop(second);
+    let free = async || page(server.url()).await.starts_with("HTTP/1.1 200 ");
+    wait_until("a place is free again", free).await;
+    first.increment(1).await;
+    first.counts_until(1).await;
+}
+
+async fn page(url: &str) -> String {
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    // Whoever is refused may be answered before it has asked.
+    let _ = stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}

@@ -1,0 +1,5 @@
+//! Tests of the server as a whole, one binary.
+
+mod admin;
+mod delivery;
+mod raw;
