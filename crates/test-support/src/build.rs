@@ -1,0 +1,71 @@
+//! Finds the programs that tests run: built by cargo when they are the workspace's, installed when they are not.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::OnceLock,
+};
+
+/// The workspace's counter-server, built for the profile and target directory of the test that asks. Cargo gives a
+/// package only its own binaries, hence the call; once per test process, and quick when nothing has changed. The
+/// environment's `COUNTER_SERVER` names another binary.
+pub(crate) fn counter_server() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Some(binary) = std::env::var_os("COUNTER_SERVER") {
+            return binary.into();
+        }
+        let test = std::env::current_exe().expect("a test knows its executable");
+        // TARGET_DIR/PROFILE/deps/TEST
+        let profile = test
+            .ancestors()
+            .nth(2)
+            .expect("cargo puts tests two levels deep");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args([
+            "build",
+            "--quiet",
+            "--package",
+            "counter-server",
+            "--target-dir",
+        ]);
+        cargo.arg(
+            profile
+                .parent()
+                .expect("a profile lies in the target directory"),
+        );
+        if profile.ends_with("release") {
+            cargo.arg("--release");
+        }
+        let output = cargo
+            .current_dir(workspace())
+            .stdin(Stdio::null())
+            .output()
+            .expect("cargo starts");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "cannot build counter-server, which this test runs:\n{stderr}"
+        );
+        profile.join("counter-server")
+    })
+}
+
+/// The script that serves the tutorial on stock socket.io.
+pub(crate) fn tutorial() -> PathBuf {
+    let script = workspace().join("tests/interop/tutorial-server.mjs");
+    let modules = workspace().join("tests/interop/node_modules");
+    assert!(
+        modules.is_dir(),
+        "npm packages are missing in {}; install them with: bash tools/test.sh",
+        modules.display()
+    );
+    script
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("this package lies two levels deep")
+}
