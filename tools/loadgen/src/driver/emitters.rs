@@ -1,0 +1,499 @@
+//! The emitting clients of one cell, on a thread of their own so that receiving never delays a send. A timer wakes
+//! them at each planned instant; what they are told, acknowledgements above all, ties numbers to emits in the ledger.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    io,
+    os::fd::OwnedFd,
+};
+
+use rustix::{
+    event::Timespec,
+    time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create,
+        timerfd_settime,
+    },
+};
+
+use super::{
+    Endpoint,
+    connection::Gone,
+    frame,
+    lane::{Crew, LaneRecord},
+    swarm::{Audience, Manner, Swarm, TURN},
+    text::{Answer, Emission, Expected},
+};
+use crate::{
+    board::{Board, Cell, Live, Place},
+    ledger::Emit,
+    measure::{Arrival, Counting, Metric, Recorder},
+    plan::{Correlate, Lane, Plan},
+    scenario::{Action, Phase, Publish},
+    schedule::Schedule,
+    time::{Nanos, SECOND, now},
+};
+
+pub(crate) struct Emitters<'a> {
+    plan: &'a Plan,
+    lane: Lane,
+    swarm: Swarm<'a>,
+    timer: OwnedFd,
+    desk: Desk<'a>,
+    place: Place,
+    hold: Nanos,
+    publish: Option<Publish>,
+    schedule: Option<std::iter::Peekable<Schedule>>,
+    emission: Emission,
+    board: &'a Board,
+    /// The emitter whose turn it is.
+    next: usize,
+}
+
+/// The emitters as the swarm's audience.
+struct Desk<'a> {
+    cell: Cell<'a>,
+    recorder: Recorder<'a>,
+    correlate: Correlate,
+    /// Whether an emitter has to hear an event before it counts as there.
+    must_be_greeted: bool,
+    emitters: Vec<Emitter>,
+    awaited: usize,
+    /// Acknowledgement ids are never given twice in a run.
+    serial: u64,
+    unacked: HashMap<u64, Emit>,
+    /// When to give up which id, in order.
+    deadlines: VecDeque<(Nanos, u64)>,
+    phase: PhaseState,
+    /// The newest number that an emitter has seen.
+    newest: Option<u64>,
+}
+
+#[derive(Default)]
+struct Emitter {
+    joined: bool,
+    greeted: bool,
+    awaited: bool,
+    /// In a closed loop: the number or acknowledgement id that has to come before it emits again.
+    waits_for: Option<u64>,
+}
+
+/// The emits of the present phase.
+#[derive(Default)]
+struct PhaseState {
+    base: u64,
+    sent: u64,
+    /// Of the acknowledged ones, the highest number.
+    highest: u64,
+    numbered: u64,
+}
+
+impl<'a> Emitters<'a> {
+    pub(crate) fn new(
+        plan: &'a Plan,
+        board: &'a Board,
+        endpoints: &'a [Endpoint],
+        lane: Lane,
+    ) -> io::Result<Self> {
+        let cell = board.cell(lane.cell);
+        let recorder = Recorder::new(cell, board.slot(lane.index), plan.correlate.stream(), false);
+        let manner = Manner {
+            sources: plan.sources.clone(),
+            timeout: plan.connect_timeout,
+            concurrency: usize::MAX,
+        };
+        let mut swarm = Swarm::new(endpoints, manner, Expected::new(plan, 0))?;
+        let timer = timerfd_create(
+            TimerfdClockId::Monotonic,
+            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
+        )?;
+        swarm.watch_also(&timer)?;
+        let emitters = (0..plan.emitters as usize).map(|global| {
+            let seat = swarm.add(global);
+            swarm.open(seat, None);
+            Emitter {
+                awaited: true,
+                ..Emitter::default()
+            }
+        });
+        let emitters: Vec<_> = emitters.collect();
+        Ok(Self {
+            plan,
+            lane,
+            swarm,
+            timer,
+            desk: Desk {
+                cell,
+                recorder,
+                correlate: plan.correlate,
+                must_be_greeted: plan.greeted,
+                awaited: emitters.len(),
+                emitters,
+                serial: 0,
+                unacked: HashMap::new(),
+                deadlines: VecDeque::new(),
+                phase: PhaseState::default(),
+                newest: None,
+            },
+            place: Place { phase: 0, start: 0 },
+            hold: 0,
+            publish: None,
+            schedule: None,
+            emission: Emission::new(plan, 0),
+            board,
+            next: 0,
+        })
+    }
+
+    /// Emits everything that is due, and sets the timer to what comes next.
+    fn emit_due(&mut self) -> io::Result<()> {
+        if self.publish.is_some_and(|publish| publish.closed) {
+            self.emit_closed();
+            return Ok(());
+        }
+        let Some(schedule) = &mut self.schedule else {
+            return Ok(());
+        };
+        let mut due = Vec::new();
+        let now = now();
+        while let Some(planned) = schedule.next_if(|planned| *planned <= now) {
+            due.push(planned);
+        }
+        let next = schedule.peek().copied();
+        for planned in due {
+            self.desk.recorder.counts().planned += 1;
+            if let Some(seat) = self.turn_of() {
+                self.emit(seat, planned);
+            }
+        }
+        if let Some(next) = next {
+            return self.set_timer(next);
+        }
+        self.schedule = None;
+        Ok(())
+    }
+
+    fn emit_closed(&mut self) {
+        let Some(publish) = self.publish else { return };
+        let now = now();
+        if now < self.place.start {
+            return;
+        }
+        if now >= self.place.start + publish.length || self.board.is_cut_short(self.place.phase) {
+            self.publish = None;
+            return;
+        }
+        for seat in 0..self.desk.emitters.len() {
+            if self.desk.emitters[seat].joined && self.desk.emitters[seat].waits_for.is_none() {
+                self.desk.recorder.counts().planned += 1;
+                let waits_for = self.emit(seat, crate::time::now());
+                self.desk.emitters[seat].waits_for = waits_for;
+            }
+        }
+    }
+
+    /// Emitters take turns; those that are gone are passed over.
+    fn turn_of(&mut self) -> Option<usize> {
+        let count = self.desk.emitters.len();
+        let seat = (0..count)
+            .map(|step| (self.next + step) % count)
+            .find(|seat| self.desk.emitters[*seat].joined)?;
+        self.next = seat + 1;
+        Some(seat)
+    }
+
+    /// Sends one emit; what in a closed loop has to come before the next.
+    fn emit(&mut self, seat: usize, planned: Nanos) -> Option<u64> {
+        let desk = &mut self.desk;
+        let id = desk.serial;
+        let number = desk.phase.sent
+            + 1
+            + if desk.correlate == Correlate::Position {
+                desk.phase.base
+            } else {
+                0
+            };
+        let mut bytes = Vec::new();
+        frame::write(
+            &mut bytes,
+            frame::TEXT,
+            self.emission.text(id, number).as_bytes(),
+        );
+        let emit = Emit {
+            planned,
+            sent: now(),
+        };
+        if desk.correlate == Correlate::Value {
+            desk.unacked.insert(id, emit);
+        } else {
+            // Before the send, so that no receiver is faster than the ledger.
+            desk.cell.ledger.write(number, emit);
+            if self.plan.ack {
+                desk.unacked.insert(id, emit);
+            }
+        }
+        match self.swarm.send(seat, &bytes) {
+            Ok(at_once) => desk.recorder.counts().blocked += u64::from(!at_once),
+            Err(reason) => {
+                desk.unacked.remove(&id);
+                desk.recorder
+                    .record()
+                    .fail(&format!("cannot emit: {}", reason.0), 1);
+                return None;
+            }
+        }
+        desk.sent(id, emit, self.plan.ack.then_some(self.plan.ack_timeout));
+        Some(if desk.correlate == Correlate::Value {
+            id
+        } else {
+            number
+        })
+    }
+
+    fn set_timer(&self, at: Nanos) -> io::Result<()> {
+        let zero = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let at = Timespec {
+            tv_sec: (at / SECOND).cast_signed(),
+            tv_nsec: (at % SECOND).cast_signed(),
+        };
+        let once = Itimerspec {
+            it_interval: zero,
+            it_value: at,
+        };
+        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
+        Ok(())
+    }
+
+    /// Whether there is nothing left to emit, and to wait for.
+    fn has_emitted(&self) -> bool {
+        let closed = self.publish.is_some_and(|publish| publish.closed);
+        self.schedule.is_none() && !closed && self.desk.unacked.is_empty()
+    }
+
+    fn give_up(&mut self) {
+        self.schedule = None;
+        self.publish = None;
+        let left = std::mem::take(&mut self.desk.unacked).len() as u64;
+        self.desk.deadlines.clear();
+        self.desk.recorder.counts().unacked += left;
+    }
+}
+
+impl Crew for Emitters<'_> {
+    fn begin(&mut self, phase: &Phase, place: Place) -> io::Result<()> {
+        (self.place, self.hold, self.publish) = (place, phase.hold, phase.publish);
+        let open = phase.publish.filter(|publish| !publish.closed);
+        self.schedule = open.map(|publish| {
+            let seed = self.plan.seed ^ place.phase << 32;
+            Schedule::new(
+                publish.spacing,
+                publish.rate,
+                publish.length,
+                place.start,
+                seed,
+            )
+            .peekable()
+        });
+        let base = self.desk.cell.base();
+        self.desk.phase = PhaseState {
+            base,
+            sent: 0,
+            highest: base,
+            numbered: 0,
+        };
+        self.desk
+            .emitters
+            .iter_mut()
+            .for_each(|emitter| emitter.waits_for = None);
+        self.desk.recorder.begin(Counting::Nothing, place.start);
+        self.swarm.expect(Expected::new(self.plan, place.phase));
+        self.emission = Emission::new(self.plan, place.phase);
+        if phase.publish.is_none() && phase.action == Action::Resume {
+            self.desk.cell.set_last(place.phase, base);
+        }
+        if self.schedule.is_some() {
+            self.set_timer(place.start)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        if self.swarm.turn(TURN, &mut self.desk)? {
+            // A failure would leave the timer readable: the next turn comes at once, and reads again.
+            let _ = rustix::io::read(&self.timer, &mut [0_u8; 8]);
+        }
+        self.emit_due()?;
+        self.desk.expire(now());
+        self.desk.recorder.tick(now());
+        if self.board.is_cut_short(self.place.phase) && !self.has_emitted() {
+            self.give_up();
+        }
+        Ok(())
+    }
+
+    fn is_done(&mut self, now: Nanos) -> bool {
+        let there = self.desk.awaited == 0 || self.board.is_cut_short(self.place.phase);
+        let done = there && now >= self.place.start + self.hold && self.has_emitted();
+        if done && self.desk.phase.sent > 0 {
+            self.desk.cell.set_last(self.place.phase, self.desk.last());
+        } else if done && self.publish.is_some() {
+            self.desk
+                .cell
+                .set_last(self.place.phase, self.desk.phase.base);
+        }
+        done
+    }
+
+    fn end(&mut self, now: Nanos) {
+        if !self.has_emitted() {
+            self.give_up();
+        }
+        let state = &self.desk.phase;
+        let foreign = state
+            .highest
+            .saturating_sub(state.base)
+            .saturating_sub(state.numbered);
+        self.desk.recorder.counts().foreign += foreign;
+        self.desk.recorder.end(&self.lane.name(), now);
+    }
+
+    fn finish(self) -> LaneRecord {
+        LaneRecord {
+            phases: self.desk.recorder.finish(),
+            clock: self.swarm.wall.report,
+        }
+    }
+}
+
+impl Desk<'_> {
+    fn sent(&mut self, id: u64, emit: Emit, ack_timeout: Option<Nanos>) {
+        self.serial += 1;
+        self.phase.sent += 1;
+        self.recorder.counts().sent += 1;
+        self.recorder.slot().add(Live::Sent, 1);
+        self.recorder
+            .record()
+            .record(Metric::SendLag, emit.sent.saturating_sub(emit.planned), 1);
+        if let Some(timeout) = ack_timeout {
+            self.deadlines
+                .push_back((emit.sent.saturating_add(timeout), id));
+        }
+        let seen = self
+            .newest
+            .map_or(0, |newest| newest.saturating_sub(self.phase.base));
+        let under_way = match self.correlate {
+            Correlate::Value => self.unacked.len() as u64,
+            Correlate::Position | Correlate::Payload => self.phase.sent.saturating_sub(seen),
+        };
+        let in_flight = &mut self.recorder.record().in_flight;
+        *in_flight = under_way.max(*in_flight);
+    }
+
+    /// The last number that the receivers are to see.
+    fn last(&self) -> u64 {
+        match self.correlate {
+            Correlate::Value => self.phase.highest,
+            Correlate::Position => self.phase.base + self.phase.sent,
+            Correlate::Payload => self.phase.sent,
+        }
+    }
+
+    /// Gives up acknowledgements that are overdue.
+    fn expire(&mut self, now: Nanos) {
+        while let Some((_, id)) = self
+            .deadlines
+            .pop_front_if(|(deadline, _)| *deadline <= now)
+        {
+            if self.unacked.remove(&id).is_some() {
+                self.recorder.counts().unacked += 1;
+                self.let_go(|waits_for| waits_for == id);
+            }
+        }
+    }
+
+    /// In a closed loop: what these emitters waited for has come, or never will.
+    fn let_go(&mut self, came: impl Fn(u64) -> bool) {
+        for emitter in &mut self.emitters {
+            emitter.waits_for = emitter.waits_for.filter(|number| !came(*number));
+        }
+    }
+
+    fn arrive(&mut self, seat: usize) {
+        self.awaited -= usize::from(std::mem::take(&mut self.emitters[seat].awaited));
+    }
+}
+
+impl Audience for Desk<'_> {
+    fn joined(&mut self, seat: usize, _: Nanos) {
+        self.emitters[seat].joined = true;
+        if self.emitters[seat].greeted || !self.must_be_greeted {
+            self.arrive(seat);
+        }
+    }
+
+    fn expected(&mut self, seat: usize, _: Nanos, number: u64, _: Arrival) {
+        if !std::mem::replace(&mut self.emitters[seat].greeted, true) && self.emitters[seat].joined
+        {
+            self.arrive(seat);
+        }
+        if self.newest.is_none_or(|newest| number > newest) {
+            self.newest = Some(number);
+            self.recorder.slot().set(Live::Newest, number + 1);
+        }
+        match self.correlate {
+            Correlate::Value => {}
+            Correlate::Position => self.let_go(|waits_for| waits_for <= number),
+            Correlate::Payload => self.let_go(|waits_for| waits_for == number),
+        }
+    }
+
+    fn acked(&mut self, _: usize, id: u64, answer: Answer, arrival: Arrival) {
+        let Some(emit) = self.unacked.remove(&id) else {
+            return;
+        };
+        let latency = arrival.at.saturating_sub(emit.planned);
+        self.recorder
+            .record()
+            .record(Metric::AckLatency, latency, 1);
+        match answer {
+            Answer::Error => self.recorder.counts().refused += 1,
+            Answer::Number(number) => {
+                self.recorder.counts().acked += 1;
+                if self.correlate == Correlate::Value {
+                    self.cell.ledger.write(number, emit);
+                    self.phase.highest = self.phase.highest.max(number);
+                    self.phase.numbered += 1;
+                }
+            }
+            Answer::Other => self.recorder.counts().acked += 1,
+        }
+        if self.correlate == Correlate::Value {
+            self.let_go(|waits_for| waits_for == id);
+        }
+    }
+
+    fn gone(&mut self, seat: usize, joined: bool, reason: &Gone) {
+        let text = if joined {
+            "an emitter was disconnected"
+        } else {
+            "an emitter could not connect"
+        };
+        self.recorder
+            .record()
+            .fail(&format!("{text}: {}", reason.0), 1);
+        self.recorder.counts().emitters_lost += 1;
+        self.emitters[seat].joined = false;
+        self.arrive(seat);
+    }
+
+    fn read(&mut self, _: usize, _: u64, _: Option<Nanos>) {}
+
+    fn heartbeat(&mut self) {}
+
+    fn malformed(&mut self) {
+        self.recorder.counts().malformed += 1;
+    }
+}

@@ -1,0 +1,105 @@
+//! The epoll set of one thread. Keys are the caller's; readiness is level-triggered, so that one read per turn and
+//! connection is enough and no connection starves the others.
+
+use std::{
+    io,
+    os::fd::{AsFd, OwnedFd},
+};
+
+use rustix::{
+    event::{Timespec, epoll},
+    io::Errno,
+};
+
+use crate::time::{Nanos, SECOND};
+
+/// More ready connections than this take a second turn.
+const EVENTS: usize = 4_096;
+
+pub(crate) struct Poller {
+    set: OwnedFd,
+    events: Vec<epoll::Event>,
+}
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interest {
+    Nothing,
+    Read,
+    ReadWrite,
+}
+
+impl Interest {
+    fn flags(self) -> epoll::EventFlags {
+        match self {
+            Self::Nothing => epoll::EventFlags::empty(),
+            Self::Read => epoll::EventFlags::IN,
+            Self::ReadWrite => epoll::EventFlags::IN | epoll::EventFlags::OUT,
+        }
+    }
+}
+
+impl Poller {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self {
+            set: epoll::create(epoll::CreateFlags::CLOEXEC)?,
+            events: Vec::with_capacity(EVENTS),
+        })
+    }
+
+    pub(crate) fn add(&self, source: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::add(
+            &self.set,
+            source,
+            epoll::EventData::new_u64(key),
+            interest.flags(),
+        )?)
+    }
+
+    pub(crate) fn change(&self, source: impl AsFd, key: u64, interest: Interest) -> io::Result<()> {
+        Ok(epoll::modify(
+            &self.set,
+            source,
+            epoll::EventData::new_u64(key),
+            interest.flags(),
+        )?)
+    }
+
+    /// Waits until something is ready or `timeout` is over, and gives the keys of what is ready, and whether it may be
+    /// read or written. Errors and hang-ups show as readable: the read tells.
+    pub(crate) fn wait(&mut self, timeout: Nanos) -> io::Result<usize> {
+        let timeout = Timespec {
+            tv_sec: (timeout / SECOND).cast_signed(),
+            tv_nsec: (timeout % SECOND).cast_signed(),
+        };
+        self.events.clear();
+        match epoll::wait(
+            &self.set,
+            rustix::buffer::spare_capacity(&mut self.events),
+            Some(&timeout),
+        ) {
+            Ok(_) | Err(Errno::INTR) => Ok(self.events.len()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The `index`-th ready one of the last wait.
+    pub(crate) fn ready(&self, index: usize) -> Ready {
+        let event = self.events[index];
+        let flags = event.flags;
+        let stopped = epoll::EventFlags::ERR | epoll::EventFlags::HUP;
+        Ready {
+            key: event.data.u64(),
+            readable: flags.intersects(epoll::EventFlags::IN | stopped),
+            writable: flags.intersects(epoll::EventFlags::OUT | stopped),
+        }
+    }
+}
+
+/// A connection that can go on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ready {
+    pub(crate) key: u64,
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}

@@ -1,0 +1,423 @@
+//! All connections of one thread: opening them on time, reading whatever is ready, and noticing those that ended. What
+//! the events mean is up to the [`Audience`].
+
+use std::{collections::VecDeque, io, net::IpAddr};
+
+use super::{
+    connection::{Connection, Gone, Listener, Side},
+    endpoint::Endpoint,
+    link::Buffer,
+    poller::{Interest, Poller, Ready},
+    socket::Farewell,
+    text::{Answer, Expected},
+};
+use crate::{
+    measure::Arrival,
+    time::{MILLISECOND, Nanos, SECOND, WallClock, now},
+};
+
+/// The longest sleep: the board is looked at as often, and whoever sleeps longer was denied the CPU.
+pub(crate) const TURN: Nanos = 4 * MILLISECOND;
+
+/// A read this long after the last look at the connection may have gathered events of different arrivals.
+const LATE: Nanos = 2 * TURN + 2 * MILLISECOND;
+
+/// Connections begun per turn, so that a large number of them does not starve those that stand.
+const OPENED_PER_TURN: usize = 64;
+
+/// Who is told what happens to the connections, by their place in the swarm.
+pub(crate) trait Audience {
+    fn joined(&mut self, seat: usize, planned: Nanos);
+    fn expected(&mut self, seat: usize, planned: Nanos, number: u64, arrival: Arrival);
+    fn acked(&mut self, seat: usize, id: u64, answer: Answer, arrival: Arrival);
+    /// The connection ended, or never came about (`joined` tells).
+    fn gone(&mut self, seat: usize, joined: bool, reason: &Gone);
+    /// Bytes and messages were read: how late, by the kernel's stamp; `None`: it gave no stamp.
+    fn read(&mut self, bytes: usize, events: u64, delay: Option<Nanos>);
+    fn heartbeat(&mut self);
+    fn malformed(&mut self);
+}
+
+/// How a swarm opens its connections.
+pub(crate) struct Manner {
+    pub(crate) sources: Vec<IpAddr>,
+    pub(crate) timeout: Nanos,
+    /// Connections on their way at a time.
+    pub(crate) concurrency: usize,
+}
+
+struct Seat {
+    connection: Option<Connection>,
+    /// Among all clients: decides over target and source address.
+    global: usize,
+    /// When the connection was to be opened.
+    planned: Nanos,
+    reading: bool,
+}
+
+pub(crate) struct Swarm<'a> {
+    poller: Poller,
+    endpoints: &'a [Endpoint],
+    manner: Manner,
+    expected: Expected,
+    seats: Vec<Seat>,
+    /// Seats that wait to be opened, in order; without a time: as soon as there is room.
+    waiting: VecDeque<(usize, Option<Nanos>)>,
+    opening: usize,
+    buffer: Buffer,
+    pub(crate) wall: WallClock,
+    /// When the poller last came back, and the time before.
+    woken: [Nanos; 2],
+    swept: Nanos,
+}
+
+impl<'a> Swarm<'a> {
+    pub(crate) fn new(
+        endpoints: &'a [Endpoint],
+        manner: Manner,
+        expected: Expected,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            poller: Poller::new()?,
+            endpoints,
+            manner,
+            expected,
+            seats: Vec::new(),
+            waiting: VecDeque::new(),
+            opening: 0,
+            buffer: Buffer::default(),
+            wall: WallClock::new(),
+            woken: [now(); 2],
+            swept: now(),
+        })
+    }
+
+    /// A seat for the client with this number among all.
+    pub(crate) fn add(&mut self, global: usize) -> usize {
+        self.seats.push(Seat {
+            connection: None,
+            global,
+            planned: 0,
+            reading: true,
+        });
+        self.seats.len() - 1
+    }
+
+    /// Opens the connection of `seat` at `at`, or as soon as not too many others are on their way.
+    pub(crate) fn open(&mut self, seat: usize, at: Option<Nanos>) {
+        let place = self.waiting.partition_point(|(_, other)| *other <= at);
+        self.waiting.insert(place, (seat, at));
+    }
+
+    /// From now on another event is expected.
+    pub(crate) fn expect(&mut self, expected: Expected) {
+        self.expected = expected;
+    }
+
+    pub(crate) fn is_joined(&self, seat: usize) -> bool {
+        self.seats[seat]
+            .connection
+            .as_ref()
+            .is_some_and(Connection::is_joined)
+    }
+
+    /// Ends a connection on purpose; the audience is not told.
+    pub(crate) fn cut(&mut self, seat: usize, farewell: Farewell) {
+        if let Some(connection) = self.seats[seat].connection.take() {
+            self.opening -= usize::from(!connection.is_joined());
+            connection.leave(farewell);
+        }
+    }
+
+    /// Lets a client stop reading, or read again.
+    pub(crate) fn set_reading(&mut self, seat: usize, reading: bool) -> io::Result<()> {
+        self.seats[seat].reading = reading;
+        self.watch(seat)
+    }
+
+    /// Sends whole frames; `Ok(false)`: the socket did not take all of them at once.
+    pub(crate) fn send(&mut self, seat: usize, frames: &[u8]) -> Result<bool, Gone> {
+        let Some(connection) = &mut self.seats[seat].connection else {
+            return Err(Gone::because("not connected"));
+        };
+        connection.send_web(frames)?;
+        let behind = connection
+            .web
+            .as_ref()
+            .is_some_and(super::link::Link::is_behind);
+        if behind {
+            self.watch(seat)?;
+        }
+        Ok(!behind)
+    }
+
+    /// Watches a descriptor that is not a connection; [`Self::turn`] tells when it is readable.
+    pub(crate) fn watch_also(&self, source: impl std::os::fd::AsFd) -> io::Result<()> {
+        self.poller.add(source, ALSO, Interest::Read)
+    }
+
+    /// Waits at most `timeout`, reads what is ready, opens what is due. True: what is watched also is readable.
+    pub(crate) fn turn(
+        &mut self,
+        timeout: Nanos,
+        audience: &mut impl Audience,
+    ) -> io::Result<bool> {
+        let timeout = if self.opens_at_once() { 0 } else { timeout };
+        let ready = self.poller.wait(timeout)?;
+        let now = now();
+        self.woken = [self.woken[1], now];
+        self.wall.tick(now);
+        let mut also = false;
+        for index in 0..ready {
+            let ready = self.poller.ready(index);
+            if ready.key == ALSO {
+                also = true;
+            } else {
+                self.serve(ready, audience);
+            }
+        }
+        self.open_due(now, audience);
+        if now >= self.swept + SECOND {
+            self.swept = now;
+            self.sweep(now, audience);
+        }
+        Ok(also)
+    }
+
+    fn opens_at_once(&self) -> bool {
+        let due = self
+            .waiting
+            .front()
+            .is_some_and(|(_, at)| at.is_none_or(|at| at <= now()));
+        due && self.opening < self.manner.concurrency
+    }
+
+    fn serve(&mut self, ready: Ready, audience: &mut impl Audience) {
+        let seat = (ready.key >> 1) as usize;
+        let side = if ready.key & 1 == 0 {
+            Side::Web
+        } else {
+            Side::Polling
+        };
+        // The connection may have ended earlier in this very turn.
+        let Seat {
+            connection: Some(connection),
+            global,
+            ..
+        } = &mut self.seats[seat]
+        else {
+            return;
+        };
+        let endpoint = &self.endpoints[*global % self.endpoints.len()];
+        let was_joined = connection.is_joined();
+        let mut result = if ready.writable {
+            connection.writable(side, endpoint)
+        } else {
+            Ok(())
+        };
+        if ready.readable && result.is_ok() {
+            result = self.read(seat, side, audience);
+        }
+        let seat_now = &self.seats[seat];
+        let joined = seat_now
+            .connection
+            .as_ref()
+            .is_some_and(Connection::is_joined);
+        self.opening -= usize::from(joined && !was_joined);
+        let result = result.and_then(|()| Ok(self.watch(seat)?));
+        if let Err(reason) = result {
+            self.end(seat, &reason, audience);
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, seat: usize, side: Side, audience: &mut impl Audience) -> Result<(), Gone> {
+        let Seat {
+            connection: Some(connection),
+            global,
+            planned,
+            ..
+        } = &mut self.seats[seat]
+        else {
+            return Ok(());
+        };
+        let endpoint = &self.endpoints[*global % self.endpoints.len()];
+        let now = now();
+        let Some(received) = connection.receive(side, &mut self.buffer, now)? else {
+            return Ok(());
+        };
+        let stamp = received.stamp.map(|wall| self.wall.monotonic(wall));
+        let at = stamp.unwrap_or(now).min(now);
+        let late = now - self.woken[0] > LATE;
+        let since = if late { self.woken[0].min(at) } else { at };
+        let mut reading = Reading {
+            audience,
+            seat,
+            planned: *planned,
+            at,
+            since,
+            events: 0,
+        };
+        let result = connection.parse(
+            side,
+            endpoint,
+            &self.expected,
+            self.buffer.filled(),
+            &mut reading,
+        );
+        let events = reading.events;
+        audience.read(
+            received.bytes,
+            events,
+            stamp.map(|stamp| now.saturating_sub(stamp)),
+        );
+        result
+    }
+
+    /// Has the poller watch for what the connection waits for.
+    fn watch(&mut self, seat: usize) -> io::Result<()> {
+        let Seat {
+            connection: Some(connection),
+            reading,
+            ..
+        } = &mut self.seats[seat]
+        else {
+            return Ok(());
+        };
+        for (side, bit) in [(Side::Web, 0), (Side::Polling, 1)] {
+            let Some(link) = connection.link(side) else {
+                continue;
+            };
+            let wanted = if *reading {
+                link.interest()
+            } else {
+                Interest::Nothing
+            };
+            let key = (seat as u64) << 1 | bit;
+            match link.watched {
+                Some(watched) if watched == wanted => continue,
+                Some(_) => self.poller.change(&*link, key, wanted)?,
+                None => self.poller.add(&*link, key, wanted)?,
+            }
+            link.watched = Some(wanted);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, seat: usize, reason: &Gone, audience: &mut impl Audience) {
+        let Some(connection) = self.seats[seat].connection.take() else {
+            return;
+        };
+        let joined = connection.is_joined();
+        self.opening -= usize::from(!joined);
+        connection.leave(Farewell::Close);
+        audience.gone(seat, joined, reason);
+    }
+
+    fn open_due(&mut self, now: Nanos, audience: &mut impl Audience) {
+        for _ in 0..OPENED_PER_TURN {
+            let Some(&(seat, at)) = self.waiting.front() else {
+                return;
+            };
+            if at.map_or(self.opening >= self.manner.concurrency, |at| at > now) {
+                return;
+            }
+            self.waiting.pop_front();
+            let Seat {
+                connection,
+                global,
+                planned,
+                reading,
+            } = &mut self.seats[seat];
+            let sources = &self.manner.sources;
+            let source = (!sources.is_empty()).then(|| sources[*global % sources.len()]);
+            (*planned, *reading) = (at.unwrap_or(now), true);
+            self.opening += 1;
+            match Connection::open(&self.endpoints[*global % self.endpoints.len()], source) {
+                Ok(opened) => {
+                    *connection = Some(opened);
+                    if let Err(error) = self.watch(seat) {
+                        self.end(seat, &error.into(), audience);
+                    }
+                }
+                Err(reason) => {
+                    self.opening -= 1;
+                    audience.gone(seat, false, &reason);
+                }
+            }
+        }
+    }
+
+    /// Ends what takes too long to open, and what missed its heartbeat.
+    fn sweep(&mut self, now: Nanos, audience: &mut impl Audience) {
+        for seat in 0..self.seats.len() {
+            let Seat {
+                connection: Some(connection),
+                planned,
+                reading,
+                ..
+            } = &self.seats[seat]
+            else {
+                continue;
+            };
+            if !connection.is_joined() && now > *planned + self.manner.timeout {
+                self.end(
+                    seat,
+                    &Gone::because("not joined within --connect-timeout"),
+                    audience,
+                );
+            } else if *reading && connection.is_silent(now) {
+                self.end(seat, &Gone::because("no heartbeat of the server"), audience);
+            }
+        }
+    }
+}
+
+const ALSO: u64 = u64::MAX;
+
+/// One read, on its way to the audience.
+struct Reading<'r, A> {
+    audience: &'r mut A,
+    seat: usize,
+    planned: Nanos,
+    at: Nanos,
+    since: Nanos,
+    events: u64,
+}
+
+impl<A: Audience> Listener for Reading<'_, A> {
+    fn joined(&mut self) {
+        self.audience.joined(self.seat, self.planned);
+    }
+
+    #[inline]
+    fn expected(&mut self, number: u64, last: bool) {
+        self.events += 1;
+        let arrival = Arrival {
+            at: self.at,
+            since: if last { self.at } else { self.since },
+        };
+        self.audience
+            .expected(self.seat, self.planned, number, arrival);
+    }
+
+    fn acked(&mut self, id: u64, answer: Answer) {
+        self.audience.acked(
+            self.seat,
+            id,
+            answer,
+            Arrival {
+                at: self.at,
+                since: self.at,
+            },
+        );
+    }
+
+    fn heartbeat(&mut self) {
+        self.audience.heartbeat();
+    }
+
+    fn malformed(&mut self) {
+        self.audience.malformed();
+    }
+}

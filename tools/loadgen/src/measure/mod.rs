@@ -1,0 +1,20 @@
+//! What a run measures: durations in histograms ([`Metric`]), everything countable in [`Counts`], one [`Sequence`] per
+//! client, all of it gathered by the [`Recorder`] of each thread and merged exactly at the end.
+
+mod counts;
+mod histogram;
+mod metric;
+mod record;
+mod recorder;
+mod sequence;
+mod series;
+mod ties;
+
+pub(crate) use counts::Counts;
+pub(crate) use histogram::Histogram;
+pub(crate) use metric::Metric;
+pub(crate) use record::{LaneUse, PhaseRecord};
+pub(crate) use recorder::{Counting, Recorder};
+pub(crate) use sequence::{Sequence, Step};
+pub(crate) use series::Series;
+pub(crate) use ties::Arrival;

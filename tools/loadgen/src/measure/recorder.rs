@@ -1,0 +1,332 @@
+//! One thread's measuring: it turns arrivals into latencies and counts, second by second and phase by phase. It knows
+//! nothing of sockets; the driver feeds it.
+//!
+//! A count stands for all counts before it ([`Stream::Counter`]): whoever jumps from 10 to 13 has been told of 11 and
+//! 12, too, and their latency ends here. Messages with ids of their own ([`Stream::Messages`]) stand for themselves.
+
+use super::{
+    Counts, Histogram, Metric, PhaseRecord, Sequence, Step,
+    record::LaneUse,
+    sequence::Outcome,
+    ties::{Arrival, Fate, Tie, Ties},
+};
+use crate::{
+    board::{Cell, Live, Slot},
+    plan::Stream,
+    time::{Nanos, SECOND},
+};
+
+/// What of the expected events matters in a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// loadgen emits nothing: whatever comes is somebody else's.
+    Nothing,
+    /// Which arrive, but not when: clients that had stopped reading catch up.
+    Numbers,
+    Latencies,
+}
+
+pub(crate) struct Recorder<'a> {
+    cell: Cell<'a>,
+    slot: Slot<'a>,
+    stream: Stream,
+    ties: Ties<'a>,
+    /// Events of the present read whose arrival is not exact: they are told apart when the last one is known.
+    together: Vec<(u64, Arrival)>,
+    phase: Phase,
+    finished: Vec<PhaseRecord>,
+}
+
+/// The present phase.
+struct Phase {
+    record: PhaseRecord,
+    counting: Counting,
+    start: Nanos,
+    /// The second that `window` gathers, counted from the start.
+    second: u64,
+    window: Histogram,
+    /// The counts when the second began.
+    before: Counts,
+    server: Histogram,
+    delay: Histogram,
+    doubt: Histogram,
+    /// Deliveries by the clients' final state.
+    accounted: u64,
+    usage: Usage,
+}
+
+impl<'a> Recorder<'a> {
+    pub(crate) fn new(cell: Cell<'a>, slot: Slot<'a>, stream: Stream, may_wait: bool) -> Self {
+        let phase = Phase::new(Counting::Nothing, crate::time::now());
+        Self {
+            cell,
+            slot,
+            stream,
+            ties: Ties::new(cell.ledger, may_wait),
+            together: Vec::new(),
+            phase,
+            finished: Vec::new(),
+        }
+    }
+
+    pub(crate) fn counts(&mut self) -> &mut Counts {
+        &mut self.phase.record.counts
+    }
+
+    pub(crate) fn record(&mut self) -> &mut PhaseRecord {
+        &mut self.phase.record
+    }
+
+    pub(crate) fn slot(&self) -> Slot<'a> {
+        self.slot
+    }
+
+    pub(crate) fn begin(&mut self, counting: Counting, start: Nanos) {
+        self.phase = Phase::new(counting, start);
+    }
+
+    /// An expected event at the client with this `sequence`.
+    #[inline]
+    pub(crate) fn arrived(&mut self, sequence: &mut Sequence, number: u64, arrival: Arrival) {
+        if self.phase.counting == Counting::Nothing {
+            if number > sequence.last() {
+                sequence.begin_after(number);
+            }
+            return;
+        }
+        match sequence.accept(number) {
+            Step::Ahead { first } => {
+                self.phase.record.counts.delivered += 1;
+                if self.stream == Stream::Counter {
+                    // What the ledger has forgotten anyway need not be looked up, however far the jump.
+                    let from = first.max(number.saturating_sub(self.cell.ledger.capacity()));
+                    self.phase.record.counts.unattributed += from - first;
+                    (from..number).for_each(|passed| self.attribute(passed, arrival));
+                }
+                self.attribute(number, arrival);
+            }
+            Step::Late => {
+                self.phase.record.counts.delivered += 1;
+                self.phase.record.counts.out_of_order += 1;
+                self.slot.add(Live::Faults, 1);
+                if self.stream == Stream::Messages {
+                    self.attribute(number, arrival);
+                }
+            }
+            Step::Repeated => {
+                self.phase.record.counts.repeated += 1;
+                self.slot.add(Live::Faults, 1);
+            }
+            Step::Stale => self.phase.record.counts.stale += 1,
+        }
+        if arrival.is_exact() && !self.together.is_empty() {
+            self.part(number);
+        }
+    }
+
+    /// The read is over, and `last` was its last number.
+    #[cold]
+    fn part(&mut self, last: u64) {
+        let mut together = std::mem::take(&mut self.together);
+        self.phase.record.counts.coalesced += together.len() as u64;
+        for (number, arrival) in together.drain(..) {
+            let fate = self.ties.tie(number, last, arrival);
+            self.decide(fate);
+        }
+        self.together = together;
+    }
+
+    /// A read of `bytes` with so many expected events in it; `delay`: since the kernel had it, if it said when.
+    #[inline]
+    pub(crate) fn read(&mut self, bytes: u64, events: u64, delay: Option<Nanos>) {
+        self.phase.record.counts.received_bytes += bytes;
+        if events == 0 || self.phase.counting != Counting::Latencies {
+            return;
+        }
+        match delay {
+            Some(delay) => self.phase.delay.record_n(delay, events),
+            None => self.phase.record.counts.unstamped += events,
+        }
+    }
+
+    #[inline]
+    fn attribute(&mut self, number: u64, arrival: Arrival) {
+        if self.phase.counting != Counting::Latencies {
+            return;
+        }
+        if arrival.is_exact() {
+            let fate = self.ties.tie(number, number, arrival);
+            self.decide(fate);
+        } else {
+            self.together.push((number, arrival));
+        }
+    }
+
+    #[inline]
+    fn decide(&mut self, fate: Fate) {
+        match fate {
+            Fate::Tied(tie) => self.phase.tied(tie),
+            Fate::Waits => {}
+            Fate::Unknown => self.phase.record.counts.unattributed += 1,
+        }
+    }
+
+    /// Whether arrivals still wait for the acknowledgement of their emit.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.ties.is_waiting()
+    }
+
+    fn settle(&mut self) {
+        if self.ties.is_waiting() {
+            self.ties.settle(|tie| self.phase.tied(tie));
+        }
+    }
+
+    /// To be called every few milliseconds.
+    pub(crate) fn tick(&mut self, now: Nanos) {
+        self.settle();
+        let counts = self.phase.record.counts;
+        self.slot
+            .set(Live::Delivered, self.delivered_before() + counts.delivered);
+        if now >= self.phase.start + (self.phase.second + 1) * SECOND {
+            self.end_second();
+            self.phase.second = (now - self.phase.start) / SECOND;
+        }
+    }
+
+    fn delivered_before(&self) -> u64 {
+        self.finished
+            .iter()
+            .map(|record| record.counts.delivered)
+            .sum()
+    }
+
+    fn end_second(&mut self) {
+        let phase = &mut self.phase;
+        let held = self.slot.get(Live::Held);
+        let point =
+            super::series::Point::new(&phase.record.counts, &phase.before, held, &phase.window);
+        phase.record.series.add(phase.second, &point);
+        for value in phase.window.hdr().iter_recorded() {
+            self.slot
+                .buckets()
+                .add(value.value_iterated_to(), value.count_at_value());
+        }
+        phase.record.add(Metric::BroadcastLatency, &phase.window);
+        phase.window.clear();
+        phase.before = phase.record.counts;
+    }
+
+    /// A client that came back in the middle of the phase begins anew at `number`.
+    pub(crate) fn rejoined(&mut self, sequence: &mut Sequence, number: u64) {
+        let missed = sequence.rejoin_at(number);
+        if self.phase.counting != Counting::Nothing {
+            self.phase.record.counts.expected += missed;
+            self.phase.record.counts.missed_away += missed;
+        }
+    }
+
+    /// Accounts for one client at the end of a phase whose last number was `last`.
+    pub(crate) fn account(&mut self, sequence: &Sequence, last: u64, connected: bool) {
+        let Outcome {
+            delivered,
+            passed_over,
+            never_reached,
+            beyond,
+        } = sequence.outcome(last);
+        let unseen = match self.stream {
+            Stream::Counter => never_reached,
+            Stream::Messages => passed_over + never_reached,
+        };
+        let counts = &mut self.phase.record.counts;
+        counts.expected += delivered + passed_over + never_reached;
+        counts.skipped += passed_over + never_reached - unseen;
+        counts.lost += unseen;
+        counts.lost_disconnected += if connected { 0 } else { unseen };
+        counts.beyond += beyond;
+        self.phase.accounted += delivered;
+    }
+
+    /// Ends the phase, after all clients are accounted for.
+    pub(crate) fn end(&mut self, lane: &str, now: Nanos) {
+        self.settle();
+        self.phase.record.counts.unattributed += self.ties.give_up();
+        self.end_second();
+        let mut phase = std::mem::replace(&mut self.phase, Phase::new(Counting::Nothing, now));
+        let record = &mut phase.record;
+        record.add(Metric::ServerLatency, &phase.server);
+        record.add(Metric::ReadDelay, &phase.delay);
+        record.add(Metric::ArrivalDoubt, &phase.doubt);
+        // The count kept while it ran and the one made from the clients' final state must be the same.
+        record.miscounted = record.counts.delivered != phase.accounted + record.counts.beyond;
+        record.counts.delivered = phase.accounted;
+        record.span = Some((phase.start, now));
+        record.lanes.push(phase.usage.since(lane, now));
+        self.finished.push(phase.record);
+    }
+
+    pub(crate) fn finish(self) -> Vec<PhaseRecord> {
+        self.finished
+    }
+}
+
+impl Phase {
+    fn new(counting: Counting, start: Nanos) -> Self {
+        Self {
+            record: PhaseRecord::default(),
+            counting,
+            start,
+            second: 0,
+            window: Histogram::default(),
+            before: Counts::default(),
+            server: Histogram::default(),
+            delay: Histogram::default(),
+            doubt: Histogram::default(),
+            accounted: 0,
+            usage: Usage::now(),
+        }
+    }
+
+    #[inline]
+    fn tied(&mut self, tie: Tie) {
+        self.window
+            .record(tie.arrived.saturating_sub(tie.emit.planned));
+        self.server
+            .record(tie.arrived.saturating_sub(tie.emit.sent));
+        if tie.doubt > 0 {
+            self.doubt.record(tie.doubt);
+        }
+    }
+}
+
+/// CPU time of the calling thread, and its time in the run queue (`/proc/thread-self/schedstat`).
+struct Usage {
+    at: Nanos,
+    running: Nanos,
+    waiting: Nanos,
+}
+
+impl Usage {
+    fn now() -> Self {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+        let mut words = text
+            .split_whitespace()
+            .map(|word| word.parse().unwrap_or(0));
+        let (running, waiting) = (words.next().unwrap_or(0), words.next().unwrap_or(0));
+        Self {
+            at: crate::time::now(),
+            running,
+            waiting,
+        }
+    }
+
+    fn since(&self, lane: &str, now: Nanos) -> LaneUse {
+        let end = Self::now();
+        let wall = now.saturating_sub(self.at).max(1) as f64;
+        LaneUse {
+            name: lane.to_owned(),
+            cpu: (end.running - self.running) as f64 / wall,
+            waiting: (end.waiting - self.waiting) as f64 / wall,
+        }
+    }
+}

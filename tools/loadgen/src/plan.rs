@@ -1,0 +1,323 @@
+//! Everything a run needs to know, decided before it begins: what the command line said, checked and resolved. Worker
+//! processes receive it as JSON.
+
+use std::net::{IpAddr, SocketAddr};
+
+use clap::ValueEnum;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{board::Layout, scenario::Phase, time::Nanos};
+
+/// How an arriving event is tied to the emit that caused it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Correlate {
+    /// By the count in it, which the acknowledgement of the emit told.
+    Value,
+    /// By its place: the k-th emit of a phase makes the k-th count after the one before it.
+    Position,
+    /// By an id in its payload.
+    Payload,
+}
+
+impl Correlate {
+    pub(crate) fn stream(self) -> Stream {
+        if self == Self::Payload {
+            Stream::Messages
+        } else {
+            Stream::Counter
+        }
+    }
+}
+
+/// What the numbers of the expected events mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// A count stands for all counts before it.
+    Counter,
+    /// Each message stands for itself.
+    Messages,
+}
+
+/// How a client comes to its WebSocket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Transport {
+    /// At once.
+    Websocket,
+    /// Beginning with HTTP long-polling, like browsers.
+    Upgrade,
+}
+
+/// Which client receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Driver {
+    /// loadgen's own: one epoll loop per thread.
+    Epoll,
+    /// The stock Rust client (needs a build with the feature of that name).
+    RustSocketio,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Plan {
+    pub(crate) scenario: String,
+    pub(crate) phases: Vec<Phase>,
+    pub(crate) targets: Vec<Target>,
+    /// Each target is a counter of its own; else all of them are doors to one.
+    pub(crate) independent: bool,
+    pub(crate) clients: u32,
+    /// Per cell.
+    pub(crate) emitters: u32,
+    /// Worker processes; with one, the lanes run in the process that conducts.
+    pub(crate) workers: usize,
+    /// Receiving threads per worker process.
+    pub(crate) threads: usize,
+    pub(crate) sources: Vec<IpAddr>,
+    pub(crate) transport: Transport,
+    pub(crate) namespace: String,
+    /// JSON text that goes with CONNECT.
+    pub(crate) auth: Option<String>,
+    pub(crate) tls: Tls,
+    pub(crate) correlate: Correlate,
+    /// Whether emits ask for an acknowledgement.
+    pub(crate) ack: bool,
+    /// JSON text of the emitted event's name.
+    pub(crate) emit: String,
+    /// JSON text of the expected event's name.
+    pub(crate) expect: String,
+    /// JSON text of the emitted argument, with its placeholders.
+    pub(crate) payload: Option<String>,
+    pub(crate) seed: u64,
+    pub(crate) connect_timeout: Nanos,
+    pub(crate) ack_timeout: Nanos,
+    pub(crate) drain: Nanos,
+    /// How long clients that were cut off may take to return.
+    pub(crate) return_timeout: Nanos,
+    /// Connections that one lane opens at a time.
+    pub(crate) concurrency: usize,
+    pub(crate) driver: Driver,
+    /// What each step of a search has to keep.
+    pub(crate) limit: Option<String>,
+    /// Whether a client has to hear the expected event before it counts as there.
+    pub(crate) greeted: bool,
+}
+
+/// One server address.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Target {
+    pub(crate) url: String,
+    pub(crate) address: SocketAddr,
+    /// For TLS, its name; `None`: in clear.
+    pub(crate) tls_name: Option<String>,
+    /// `Host:` header.
+    pub(crate) host: String,
+    /// Path with query, without the parameters of Engine.IO; ends with `?` or `&`.
+    pub(crate) path: String,
+    /// Whole header lines, each with its line end.
+    pub(crate) headers: String,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Tls {
+    pub(crate) insecure: bool,
+    /// A PEM file of authorities instead of the system's.
+    pub(crate) ca_file: Option<std::path::PathBuf>,
+}
+
+/// What one thread does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Receives for the clients `first`, `first + step`, … of its cell.
+    Receive {
+        first: u32,
+        step: u32,
+    },
+    Emit,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lane {
+    pub(crate) index: usize,
+    pub(crate) worker: usize,
+    pub(crate) cell: usize,
+    pub(crate) role: Role,
+}
+
+impl Lane {
+    pub(crate) fn name(&self) -> String {
+        match self.role {
+            Role::Receive { .. } => format!("receiver {}", self.index),
+            Role::Emit => format!("emitter {}", self.index),
+        }
+    }
+}
+
+impl Plan {
+    pub(crate) fn cells(&self) -> usize {
+        if self.independent {
+            self.targets.len()
+        } else {
+            1
+        }
+    }
+
+    /// The targets that the clients of a cell are spread over.
+    pub(crate) fn targets_of(&self, cell: usize) -> &[Target] {
+        if self.independent {
+            &self.targets[cell..=cell]
+        } else {
+            &self.targets
+        }
+    }
+
+    /// Of `clients` over all cells, those of this one.
+    pub(crate) fn share(&self, clients: u32, cell: usize) -> u32 {
+        let cells = self.cells() as u32;
+        clients / cells + u32::from((cell as u32) < clients % cells)
+    }
+
+    /// Every thread of the run, the same list in every process. Cells take turns over the workers.
+    pub(crate) fn lanes(&self) -> Vec<Lane> {
+        let cells = self.cells();
+        let receiving: Vec<(usize, usize)> = (0..self.workers.max(cells))
+            .flat_map(|turn| (0..self.threads).map(move |_| (turn % self.workers, turn % cells)))
+            .collect();
+        let of_cell =
+            |cell: usize| receiving.iter().filter(move |lane| lane.1 == cell).count() as u32;
+        let mut taken = vec![0; cells];
+        let receivers = receiving.iter().map(|&(worker, cell)| {
+            let first = taken[cell];
+            taken[cell] += 1;
+            (
+                worker,
+                cell,
+                Role::Receive {
+                    first,
+                    step: of_cell(cell),
+                },
+            )
+        });
+        let emitters = (0..cells).map(|cell| (cell % self.workers, cell, Role::Emit));
+        let receivers: Vec<_> = receivers.collect();
+        let all = receivers
+            .into_iter()
+            .chain(emitters.filter(|_| self.emitters > 0));
+        all.enumerate()
+            .map(|(index, (worker, cell, role))| Lane {
+                index,
+                worker,
+                cell,
+                role,
+            })
+            .collect()
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        // As many emits as may be on their way when the drain ends; the receivers of a stalled server look far back.
+        let waiting = (self.drain + self.ack_timeout) as f64 / 1e9 + 20.0;
+        let rates = self
+            .phases
+            .iter()
+            .filter_map(|phase| phase.publish)
+            .map(|publish| {
+                let guess = if publish.closed {
+                    10_000.0
+                } else {
+                    publish.rate
+                };
+                (guess * waiting).min(guess * publish.length as f64 / 1e9 * 2.0)
+            });
+        let emits = rates.fold(1_024.0, f64::max).min(f64::from(1 << 20));
+        Layout {
+            cells: self.cells(),
+            lanes: self.lanes().len(),
+            ledger: (emits as usize).next_power_of_two(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn plan(targets: usize, independent: bool, workers: usize, threads: usize) -> Plan {
+        let target = Target {
+            url: "http://127.0.0.1:3000".into(),
+            address: "127.0.0.1:3000".parse().unwrap(),
+            tls_name: None,
+            host: "127.0.0.1:3000".into(),
+            path: "/socket.io/?".into(),
+            headers: String::new(),
+        };
+        Plan {
+            scenario: "broadcast".into(),
+            phases: Vec::new(),
+            targets: vec![target; targets],
+            independent,
+            clients: 1_001,
+            emitters: 1,
+            workers,
+            threads,
+            sources: Vec::new(),
+            transport: Transport::Websocket,
+            namespace: "/".into(),
+            auth: None,
+            tls: Tls::default(),
+            correlate: Correlate::Value,
+            ack: true,
+            emit: "\"increment\"".into(),
+            expect: "\"countUpdated\"".into(),
+            payload: None,
+            seed: 0,
+            connect_timeout: 1,
+            ack_timeout: 1,
+            drain: 1,
+            return_timeout: 1,
+            concurrency: 10,
+            driver: Driver::Epoll,
+            limit: None,
+            greeted: true,
+        }
+    }
+
+    #[test]
+    fn every_client_of_every_cell_has_exactly_one_lane() {
+        for (targets, independent, workers, threads) in [
+            (1, false, 1, 1),
+            (2, false, 3, 2),
+            (2, true, 2, 1),
+            (3, true, 2, 2),
+            (2, true, 1, 1),
+        ] {
+            let plan = plan(targets, independent, workers, threads);
+            let mut clients = 0;
+            for cell in 0..plan.cells() {
+                let share = plan.share(plan.clients, cell);
+                clients += share;
+                let mut seen = vec![0; share as usize];
+                for lane in plan.lanes().iter().filter(|lane| lane.cell == cell) {
+                    if let Role::Receive { first, step } = lane.role {
+                        (first..share)
+                            .step_by(step as usize)
+                            .for_each(|client| seen[client as usize] += 1);
+                    }
+                }
+                assert!(
+                    seen.iter().all(|&times| times == 1),
+                    "{targets} {workers} {threads}"
+                );
+                assert_eq!(
+                    plan.lanes()
+                        .iter()
+                        .filter(|lane| lane.cell == cell && lane.role == Role::Emit)
+                        .count(),
+                    1
+                );
+            }
+            assert_eq!(clients, plan.clients);
+            assert!(plan.lanes().iter().all(|lane| lane.worker < workers));
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! Conducts a run: starts the lanes, leads everybody from phase to phase over the board, and merges what they bring.
+
+use std::{
+    io::{Read as _, Write as _},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    board::{Board, LEAVE, Live, Place},
+    live::View,
+    measure::PhaseRecord,
+    plan::{Plan, Role, Stream},
+    scenario::{Action, Phase},
+    server::{Server, Usage},
+    time::{ClockReport, MILLISECOND, Nanos, SECOND, now},
+    worker::{self, Ended, Order},
+};
+
+/// From the announcement of a phase to its start: several turns of every lane.
+const LEAD: Nanos = 50 * MILLISECOND;
+/// After the last event of a phase: time for what should not come (repeats) to come.
+const SETTLE: Nanos = 150 * MILLISECOND;
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a run brought.
+pub(crate) struct Outcome {
+    /// Those that were begun.
+    pub(crate) phases: Vec<Finished>,
+    pub(crate) clock: ClockReport,
+    /// Why it ended before its last phase.
+    pub(crate) ended_early: Option<String>,
+}
+
+pub(crate) struct Finished {
+    pub(crate) phase: Phase,
+    pub(crate) record: PhaseRecord,
+    /// What the server used meanwhile, if its process is known.
+    pub(crate) server: Option<Usage>,
+}
+
+/// Who may end a run early, looking at the live figures.
+pub(crate) trait Judge {
+    /// Called about once a second while a measured phase runs: a reason to end the run now.
+    fn look(&mut self, board: &Board) -> Option<String>;
+    /// Called after each phase: a reason not to begin the next.
+    fn after(&mut self, board: &Board, phase: &Phase) -> Option<String>;
+}
+
+pub(crate) fn run(
+    plan: &Plan,
+    view: &View,
+    judge: &mut impl Judge,
+    server: Option<&Server>,
+    interrupted: &Arc<AtomicBool>,
+) -> anyhow::Result<Outcome> {
+    let board =
+        Board::create(plan.layout()).context("cannot create the shared memory of the run")?;
+    let (sender, receiver) = mpsc::sync_channel(plan.lanes().len() + plan.workers);
+    std::thread::scope(|scope| {
+        let leave = Leave(&board);
+        if plan.workers == 1 {
+            let (plan, board, sender) = (plan, &board, sender.clone());
+            scope
+                .spawn(move || report_failure(worker::run_lanes(plan, board, 0, &sender), &sender));
+        } else {
+            for worker in 0..plan.workers {
+                let (child, sender) = (start_worker(plan, &board, worker)?, sender.clone());
+                scope.spawn(move || report_failure(collect(child, worker, &sender), &sender));
+            }
+        }
+        drop(sender);
+        let mut conductor = Conductor {
+            plan,
+            board: &board,
+            view,
+            judge,
+            server,
+            interrupted,
+            receiver: &receiver,
+        };
+        let conducted = conductor.conduct();
+        drop(leave);
+        let (ended_early, usages) = conducted?;
+        gather(plan, &receiver, ended_early, usages)
+    })
+}
+
+/// Whatever happens, the lanes are told to leave: they would wait forever, and we for them.
+struct Leave<'a>(&'a Board);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.0.enter(Place {
+            phase: LEAVE,
+            start: now(),
+        });
+    }
+}
+
+fn report_failure(result: anyhow::Result<()>, sender: &SyncSender<Ended>) {
+    if let Err(error) = result {
+        // Nobody listens any more: then the run has ended with an error already.
+        let _ = sender.send(Err(error));
+    }
+}
+
+fn start_worker(plan: &Plan, board: &Board, worker: usize) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("cannot find loadgen's own program")?;
+    let mut child = Command::new(program)
+        .arg("worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start a worker process")?;
+    let order = serde_json::to_vec(&Order {
+        plan: plan.clone(),
+        board: board.path(),
+        worker,
+    })?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin
+            .write_all(&order)
+            .context("cannot give a worker its order")?;
+    }
+    Ok(child)
+}
+
+fn collect(mut child: Child, worker: usize, sender: &SyncSender<Ended>) -> anyhow::Result<()> {
+    let mut text = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout
+            .read_to_string(&mut text)
+            .context("cannot read from a worker")?;
+    }
+    let status = child.wait().context("cannot wait for a worker")?;
+    if !status.success() {
+        bail!("worker process {worker} failed ({status})");
+    }
+    let records: Vec<_> = serde_json::from_str(&text).context("a worker's records are broken")?;
+    for record in records {
+        let _ = sender.send(Ok(record));
+    }
+    Ok(())
+}
+
+fn gather(
+    plan: &Plan,
+    receiver: &Receiver<Ended>,
+    ended_early: Option<String>,
+    usages: Vec<Option<Usage>>,
+) -> anyhow::Result<Outcome> {
+    let mut clock = ClockReport::default();
+    let begun = plan.phases.iter().zip(usages);
+    let mut phases: Vec<Finished> = begun
+        .map(|(phase, server)| Finished {
+            phase: phase.clone(),
+            record: PhaseRecord::default(),
+            server,
+        })
+        .collect();
+    let mut lanes = 0;
+    for record in receiver {
+        let record = record?;
+        lanes += 1;
+        clock.merge(&record.clock);
+        for (finished, record) in phases.iter_mut().zip(record.phases) {
+            finished.record.merge(record);
+        }
+    }
+    anyhow::ensure!(
+        lanes == plan.lanes().len(),
+        "only {lanes} of {} lanes brought their records",
+        plan.lanes().len()
+    );
+    Ok(Outcome {
+        phases,
+        clock,
+        ended_early,
+    })
+}
+
+struct Conductor<'a, J> {
+    plan: &'a Plan,
+    board: &'a Board,
+    view: &'a View,
+    judge: &'a mut J,
+    server: Option<&'a Server>,
+    interrupted: &'a AtomicBool,
+    receiver: &'a Receiver<Ended>,
+}
+
+type Conducted = (Option<String>, Vec<Option<Usage>>);
+
+impl<J: Judge> Conductor<'_, J> {
+    /// Leads through all phases: why it ended early, if it did, and what the server used in each phase.
+    fn conduct(&mut self) -> anyhow::Result<Conducted> {
+        let mut usages = Vec::new();
+        for (index, phase) in self.plan.phases.iter().enumerate() {
+            let number = index as u64 + 1;
+            self.set_bases();
+            let start = now() + LEAD;
+            let before = self.server.map(Server::usage);
+            self.board.enter(Place {
+                phase: number,
+                start,
+            });
+            let mut reason = self.wait_for(phase, number, start)?;
+            if phase.publish.is_some() {
+                self.pause(SETTLE)?;
+            }
+            usages.push(
+                self.server
+                    .zip(before)
+                    .map(|(server, before)| server.usage().since(&before)),
+            );
+            reason = reason.or_else(|| self.judge.after(self.board, phase));
+            if reason.is_some() {
+                return Ok((reason, usages));
+            }
+        }
+        Ok((None, usages))
+    }
+
+    /// The numbers of the next phase begin after the newest one that the emitters have seen.
+    fn set_bases(&self) {
+        for lane in self
+            .plan
+            .lanes()
+            .iter()
+            .filter(|lane| lane.role == Role::Emit)
+        {
+            let newest = self
+                .board
+                .slot(lane.index)
+                .get(Live::Newest)
+                .saturating_sub(1);
+            let counter = self.plan.correlate.stream() == Stream::Counter;
+            self.board
+                .cell(lane.cell)
+                .set_base(if counter { newest } else { 0 });
+        }
+    }
+
+    /// Waits until all lanes have done their part, or waiting makes no sense any more.
+    fn wait_for(
+        &mut self,
+        phase: &Phase,
+        number: u64,
+        start: Nanos,
+    ) -> anyhow::Result<Option<String>> {
+        let mut patience = Patience::new(self.plan, phase, start);
+        let mut looked = start;
+        loop {
+            self.pause(0)?;
+            let now = now();
+            self.view.show(self.plan, self.board, phase, start, now);
+            if self
+                .board
+                .slots()
+                .all(|slot| slot.get(Live::Done) >= number)
+            {
+                return Ok(None);
+            }
+            let mut reason = self
+                .interrupted
+                .load(Relaxed)
+                .then(|| "interrupted".to_owned());
+            if phase.measured && now > looked + SECOND {
+                looked = now;
+                reason = reason.or_else(|| self.judge.look(self.board));
+            }
+            if reason.is_some() || patience.is_over(self.board, now) {
+                self.cut_short(number)?;
+                return Ok(reason);
+            }
+        }
+    }
+
+    /// Ends the phase: the emitters give up what they wait for, and say what the last number is.
+    fn cut_short(&self, number: u64) -> anyhow::Result<()> {
+        self.board.cut_short(number);
+        let emitting = |lane: &crate::plan::Lane| lane.role == Role::Emit;
+        let deadline = now() + SECOND;
+        while now() < deadline {
+            let mut lanes = self.plan.lanes().into_iter().filter(emitting);
+            if lanes.all(|lane| self.board.slot(lane.index).get(Live::Done) >= number) {
+                break;
+            }
+            self.pause(0)?;
+        }
+        Ok(())
+    }
+
+    /// Waits; fails at once if a lane ended before its time.
+    fn pause(&self, at_least: Nanos) -> anyhow::Result<()> {
+        match self
+            .receiver
+            .recv_timeout(LOOK.max(Duration::from_nanos(at_least)))
+        {
+            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Err(RecvTimeoutError::Disconnected) => bail!("all lanes ended before the run did"),
+            Ok(ended) => {
+                ended?;
+                bail!("a lane ended before the run did")
+            }
+        }
+    }
+}
+
+/// How long to wait for a phase.
+struct Patience {
+    /// Where an end can be foreseen.
+    deadline: Option<Nanos>,
+    /// Else as long as something moves.
+    stalled: Nanos,
+    moved: (u64, Nanos),
+}
+
+impl Patience {
+    fn new(plan: &Plan, phase: &Phase, start: Nanos) -> Self {
+        let publishing = phase
+            .publish
+            .map_or(0, |publish| publish.length + plan.ack_timeout + plan.drain);
+        let lasting = match phase.action {
+            Action::Open { .. } => None,
+            Action::Hold | Action::Stop { .. } => Some(publishing),
+            Action::Cut { spread } => Some(publishing.max(spread + plan.return_timeout)),
+            Action::Resume => Some(plan.drain),
+        };
+        let deadline =
+            lasting.map(|lasting| start.saturating_add(phase.hold).saturating_add(lasting));
+        Self {
+            deadline,
+            stalled: plan.connect_timeout + 3 * SECOND,
+            moved: (0, start),
+        }
+    }
+
+    fn is_over(&mut self, board: &Board, now: Nanos) -> bool {
+        let Some(deadline) = self.deadline else {
+            let figures = [Live::Opened, Live::Failed, Live::Disconnected];
+            let sum = board
+                .slots()
+                .map(|slot| figures.map(|live| slot.get(live)).iter().sum::<u64>())
+                .sum();
+            if sum != self.moved.0 {
+                self.moved = (sum, now);
+            }
+            return now > self.moved.1 + self.stalled;
+        };
+        now > deadline
+    }
+}

@@ -1,0 +1,390 @@
+//! From the command line to a [`Plan`]: everything is checked and resolved here, and the server is asked once what it
+//! can do. What fails here fails before any load.
+
+use std::net::ToSocketAddrs as _;
+
+use anyhow::{Context as _, bail, ensure};
+use url::Url;
+
+use crate::{
+    cli::{Command, Common, TargetArgs},
+    driver::{self, Endpoint},
+    plan::{Correlate, Plan, Stream, Target, Tls},
+    scenario::{self, Load, Phase, Publish},
+    time::nanos,
+};
+
+const RATE: f64 = 10.0;
+
+/// A plan, and what a user should know about it.
+pub(crate) struct Setup {
+    pub(crate) plan: Plan,
+    pub(crate) notes: Vec<String>,
+}
+
+/// `None` for what is no scenario.
+pub(crate) fn common(command: &Command) -> Option<&Common> {
+    match command {
+        Command::Broadcast(common)
+        | Command::Connect(common)
+        | Command::Idle(common)
+        | Command::Ack(common)
+        | Command::Storm { common, .. }
+        | Command::Slow { common, .. }
+        | Command::Capacity { common, .. } => Some(common),
+        Command::Compare(_) | Command::Schema | Command::Worker => None,
+    }
+}
+
+pub(crate) fn prepare(command: &Command, common: &Common) -> anyhow::Result<Setup> {
+    let mut plan = plan(command, common)?;
+    let mut notes = crate::limits::check(&plan)?;
+    for (cell, first) in (0..plan.cells()).map(|cell| (cell, cell == 0)) {
+        let emits = plan.phases.iter().any(|phase| phase.publish.is_some());
+        for target in plan.targets_of(cell).to_vec() {
+            ask(&mut plan, &target, common, emits && first, &mut notes)?;
+        }
+    }
+    Ok(Setup { plan, notes })
+}
+
+/// Connects once, and decides what is left to decide.
+fn ask(
+    plan: &mut Plan,
+    target: &Target,
+    common: &Common,
+    emits: bool,
+    notes: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let undecided = Option::<Correlate>::from(common.events.correlate).is_none();
+    let counter = plan.correlate.stream() == Stream::Counter;
+    let endpoint = Endpoint::new(plan, target)?;
+    let emit = emits && counter && plan.ack;
+    let probe = driver::probe(plan, &endpoint, emit).with_context(|| {
+        format!(
+            "cannot connect to {} (is a Socket.IO server running there?)",
+            target.url
+        )
+    })?;
+    if counter && probe.greeting.is_none() {
+        ensure!(
+            !emits,
+            "{} sends no {} to a new client, so there is no count to start from; for a server that is no counter use \
+             --correlate payload",
+            target.url,
+            plan.expect
+        );
+        plan.greeted = false;
+    }
+    if emit && probe.answer.is_none() {
+        ensure!(
+            undecided,
+            "{} does not acknowledge {}; use --correlate position, or payload",
+            target.url,
+            plan.emit
+        );
+        ensure!(
+            plan.scenario != "ack",
+            "{} does not acknowledge {}: there is no round trip",
+            target.url,
+            plan.emit
+        );
+        (plan.correlate, plan.ack) = (Correlate::Position, false);
+        notes.push(
+            "the server does not acknowledge: the k-th emit is taken for the k-th count".into(),
+        );
+    }
+    Ok(())
+}
+
+fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
+    let (load, events, machine) = (&common.load, &common.events, &common.machine);
+    let scenario = name(command);
+    let acks = scenario == "ack";
+    // Without acknowledgements there is nothing to ask for where the correlation does not need them.
+    let correlate = Option::<Correlate>::from(events.correlate).unwrap_or(Correlate::Value);
+    ensure!(
+        !load.closed || correlate != Correlate::Position || load.emitters == 1,
+        "a closed loop of several emitters needs acknowledgements: use --correlate value"
+    );
+    let targets = common
+        .target
+        .url
+        .iter()
+        .map(|url| target(url, &common.target))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let workers = machine.workers as usize;
+    if common.target.independent {
+        ensure!(
+            workers <= targets.len() || workers.is_multiple_of(targets.len()),
+            "--workers has to be a multiple of the {} URLs",
+            targets.len()
+        );
+    }
+    let payload = payload(events.payload.as_deref(), correlate)?;
+    Ok(Plan {
+        scenario: scenario.to_owned(),
+        phases: phases(command, common),
+        targets,
+        independent: common.target.independent,
+        clients: if acks { 0 } else { load.clients },
+        emitters: if acks {
+            load.clients
+        } else {
+            emitters(command, common)
+        },
+        workers,
+        threads: machine.threads as usize,
+        sources: machine
+            .source
+            .iter()
+            .flat_map(|source| source.0.iter().copied())
+            .collect(),
+        transport: common.target.transport,
+        namespace: namespace(&common.target.namespace)?,
+        auth: common.target.auth.as_deref().map(auth).transpose()?,
+        tls: Tls {
+            insecure: common.target.insecure,
+            ca_file: common.target.ca_file.clone(),
+        },
+        correlate,
+        ack: acks || correlate == Correlate::Value,
+        emit: serde_json::to_string(&events.emit)?,
+        expect: serde_json::to_string(&events.expect)?,
+        payload,
+        seed: load.seed.unwrap_or_else(|| u64::from(fastrand::u32(..))),
+        connect_timeout: nanos(load.connect_timeout),
+        ack_timeout: nanos(load.ack_timeout),
+        drain: nanos(load.drain),
+        return_timeout: nanos(load.return_timeout),
+        concurrency: load.connect_concurrency as usize,
+        driver: machine.driver,
+        limit: if let Command::Capacity { limit, .. } = command {
+            Some(limit.to_string())
+        } else {
+            None
+        },
+        greeted: correlate.stream() == Stream::Counter,
+    })
+}
+
+fn name(command: &Command) -> &'static str {
+    match command {
+        Command::Broadcast(_) => "broadcast",
+        Command::Connect(_) => "connect",
+        Command::Idle(_) => "idle",
+        Command::Ack(_) => "ack",
+        Command::Storm { .. } => "storm",
+        Command::Slow { .. } => "slow",
+        Command::Capacity { .. } => "capacity",
+        Command::Compare(_) => "compare",
+        Command::Schema => "schema",
+        Command::Worker => "worker",
+    }
+}
+
+fn publish(command: &Command, common: &Common) -> Option<Publish> {
+    let load = &common.load;
+    let silent = matches!(command, Command::Connect(_) | Command::Idle(_))
+        || matches!(command, Command::Storm { .. }) && load.rate.is_none();
+    (!silent).then(|| Publish {
+        rate: load.rate.unwrap_or(RATE),
+        spacing: load.spacing,
+        length: nanos(load.duration),
+        closed: load.closed,
+    })
+}
+
+fn emitters(command: &Command, common: &Common) -> u32 {
+    if publish(command, common).is_some() {
+        common.load.emitters
+    } else {
+        0
+    }
+}
+
+fn phases(command: &Command, common: &Common) -> Vec<Phase> {
+    let load = Load {
+        clients: if matches!(command, Command::Ack(_)) {
+            0
+        } else {
+            common.load.clients
+        },
+        open_rate: common.load.connect_rate,
+        warm_up: nanos(common.load.warm_up),
+        publish: publish(command, common),
+        length: nanos(common.load.duration),
+    };
+    match command {
+        Command::Ack(_) => scenario::ack(&load),
+        Command::Connect(_) => scenario::connect(&load),
+        Command::Idle(_) => scenario::idle(&load),
+        Command::Storm { spread, .. } => scenario::storm(&load, nanos(*spread)),
+        Command::Slow { share, .. } => scenario::slow(&load, *share),
+        Command::Capacity { step, .. } => scenario::capacity(&load, *step),
+        _ => scenario::broadcast(&load),
+    }
+}
+
+fn target(text: &str, args: &TargetArgs) -> anyhow::Result<Target> {
+    let url = Url::parse(text).or_else(|_| Url::parse(&format!("http://{text}")));
+    let url = url.with_context(|| format!("{text:?} is no URL; write http://127.0.0.1:3000"))?;
+    let tls = match url.scheme() {
+        "http" | "ws" => false,
+        "https" | "wss" => true,
+        other => bail!("{text:?} begins with {other:?}; write http, https, ws or wss"),
+    };
+    let host = url
+        .host_str()
+        .with_context(|| format!("{text:?} names no host"))?;
+    let port = url
+        .port_or_known_default()
+        .unwrap_or(if tls { 443 } else { 80 });
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let mut addresses = (bare, port)
+        .to_socket_addrs()
+        .with_context(|| format!("cannot find the host of {text}"))?;
+    let address = addresses
+        .next()
+        .with_context(|| format!("the host of {text} has no address"))?;
+    ensure!(
+        args.path.starts_with('/'),
+        "--path begins with /, as in /socket.io/"
+    );
+    let mut path = format!("{}?", args.path);
+    for pair in &args.query {
+        let (name, value) = pair
+            .split_once('=')
+            .with_context(|| format!("--query {pair:?} is not NAME=VALUE"))?;
+        let encoded = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair(name, value)
+            .finish();
+        path.push_str(&encoded);
+        path.push('&');
+    }
+    let mut headers = String::new();
+    for header in &args.header {
+        let (name, value) = header
+            .split_once(':')
+            .with_context(|| format!("--header {header:?} is not NAME: VALUE"))?;
+        let clean = |part: &str| !part.contains(['\r', '\n']) && !part.is_empty();
+        ensure!(
+            clean(name.trim()) && clean(value.trim()),
+            "--header {header:?} is not NAME: VALUE"
+        );
+        headers.extend([name.trim(), ": ", value.trim(), "\r\n"]);
+    }
+    let host_header = url
+        .port()
+        .map_or(host.to_owned(), |port| format!("{host}:{port}"));
+    Ok(Target {
+        url: text.to_owned(),
+        address,
+        tls_name: tls.then(|| bare.to_owned()),
+        host: host_header,
+        path,
+        headers,
+    })
+}
+
+fn namespace(name: &str) -> anyhow::Result<String> {
+    let name = if name.starts_with('/') {
+        name.to_owned()
+    } else {
+        format!("/{name}")
+    };
+    ensure!(!name.contains(','), "a namespace has no comma: {name:?}");
+    Ok(name)
+}
+
+fn auth(text: &str) -> anyhow::Result<String> {
+    let value: serde_json::Value =
+        serde_json::from_str(text).with_context(|| format!("--auth {text:?} is no JSON"))?;
+    ensure!(
+        value.is_object(),
+        "--auth is a JSON object, as in {{\"token\":\"…\"}}"
+    );
+    Ok(value.to_string())
+}
+
+/// Checked by filling it in once: what comes out has to be JSON.
+fn payload(template: Option<&str>, correlate: Correlate) -> anyhow::Result<Option<String>> {
+    let default = (correlate == Correlate::Payload).then_some(r#"{"id":"{id}","seq":{seq}}"#);
+    let Some(template) = template.or(default) else {
+        return Ok(None);
+    };
+    ensure!(
+        correlate != Correlate::Payload || template.contains("{id}"),
+        "--payload has no {{id}}, and with --correlate payload it is found by that"
+    );
+    let filled = driver::fill(template, "id", 1);
+    serde_json::from_str::<serde_json::Value>(&filled)
+        .with_context(|| format!("--payload is no JSON once it is filled in: {filled}"))?;
+    Ok(Some(template.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::cli::Cli;
+
+    fn plan_of(arguments: &str) -> anyhow::Result<Plan> {
+        let cli = Cli::try_parse_from(["loadgen"].into_iter().chain(arguments.split(' ')))?;
+        let common = common(&cli.command).expect("a scenario");
+        plan(&cli.command, common)
+    }
+
+    #[test]
+    fn the_url_the_query_and_the_headers_become_one_request() {
+        let plan = plan_of(
+            "broadcast --url 127.0.0.1:4000 --query a=b&c --header X-Token:x --namespace chat",
+        )
+        .unwrap();
+        let target = &plan.targets[0];
+        assert_eq!(target.address.to_string(), "127.0.0.1:4000");
+        assert_eq!(
+            (&*target.path, &*target.host),
+            ("/socket.io/?a=b%26c&", "127.0.0.1:4000")
+        );
+        assert_eq!(
+            (&*target.headers, &*plan.namespace),
+            ("X-Token: x\r\n", "/chat")
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_what_can() {
+        for (arguments, hint) in [
+            ("broadcast --url ftp://127.0.0.1", "http"),
+            ("broadcast --auth token", "JSON"),
+            ("broadcast --payload {id} --correlate payload", "JSON"),
+            ("broadcast --payload {} --correlate payload", "{id}"),
+            ("broadcast --header nonsense", "NAME: VALUE"),
+            ("broadcast --rate 0", "above 0"),
+            ("slow --share 2", "at most 1"),
+            ("broadcast --threshold nonsense:count<1", "there is no"),
+        ] {
+            let error = format!("{:#}", plan_of(arguments).unwrap_err());
+            assert!(error.contains(hint), "{arguments}: {error}");
+        }
+    }
+
+    #[test]
+    fn all_clients_of_the_ack_scenario_emit() {
+        let plan = plan_of("ack --clients 7").unwrap();
+        assert_eq!((plan.clients, plan.emitters, plan.ack), (0, 7, true));
+        let plan = plan_of("connect --clients 7").unwrap();
+        assert_eq!((plan.clients, plan.emitters), (7, 0));
+    }
+
+    #[test]
+    fn sources_may_be_ranges() {
+        let plan = plan_of("broadcast --source 127.0.0.0/29,127.0.1.1").unwrap();
+        assert_eq!(plan.sources.len(), 7);
+        assert_eq!(plan.sources[6], IpAddr::from([127, 0, 1, 1]));
+    }
+}

@@ -1,0 +1,292 @@
+//! Whether a run can be believed. Lost or late events are results, whatever their number; a verdict is about loadgen
+//! itself, the machine and the way of asking: whatever could make a good server look bad, or a bad one good.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    measure::{Metric, PhaseRecord},
+    plan::{Correlate, Plan},
+    run::{Finished, Outcome},
+    scenario::Action,
+    time::{MILLISECOND, Nanos, STEP, seconds},
+};
+
+/// Whether a run can be believed.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum State {
+    /// Nothing speaks against it.
+    #[default]
+    Valid,
+    /// Its figures may be off; the reasons say which and why.
+    Suspect,
+    /// It did not measure what was asked for.
+    Invalid,
+}
+
+/// A state and what speaks for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Verdict {
+    /// The worst of all reasons.
+    pub state: State,
+    /// Each begins with its own state.
+    pub reasons: Vec<Reason>,
+    /// What to know when reading the figures, without doubt in them.
+    pub notes: Vec<String>,
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Reason {
+    /// What follows from it alone.
+    pub state: State,
+    /// What was found, and what to do.
+    pub text: String,
+}
+
+/// Sends later than this, and than a tenth of the latency, are no longer the schedule that was asked for.
+const LATE_SEND: Nanos = 5 * MILLISECOND;
+/// Reading later than this, and later than half of the latency, is a receiver that cannot keep up.
+const LATE_READ: Nanos = 20 * MILLISECOND;
+/// A lane that uses more of its core than this is at its end.
+const BUSY: f64 = 0.95;
+
+impl Verdict {
+    pub(crate) fn invalid(&mut self, text: impl Into<String>) {
+        self.add(State::Invalid, text);
+    }
+
+    pub(crate) fn suspect(&mut self, text: impl Into<String>) {
+        self.add(State::Suspect, text);
+    }
+
+    fn add(&mut self, state: State, text: impl Into<String>) {
+        self.state = self.state.max(state);
+        self.reasons.push(Reason {
+            state,
+            text: text.into(),
+        });
+    }
+}
+
+pub(crate) fn judge(plan: &Plan, outcome: &Outcome) -> Verdict {
+    let mut verdict = Verdict::default();
+    if let Some(reason) = &outcome.ended_early
+        && reason == "interrupted"
+    {
+        verdict.invalid("the run was interrupted");
+    }
+    connections(plan, outcome, &mut verdict);
+    for finished in outcome
+        .phases
+        .iter()
+        .filter(|finished| finished.phase.measured)
+    {
+        if finished.phase.publish.is_some() {
+            emits(plan, finished, &mut verdict);
+            deliveries(finished, &mut verdict);
+            generator(finished, &mut verdict);
+        }
+        if finished.record.miscounted {
+            verdict.invalid("loadgen's own two counts of the deliveries differ (a fault of loadgen: please report it)");
+        }
+    }
+    if outcome.clock.worst_step_ns > STEP {
+        verdict.suspect(format!(
+            "the wall clock was set by {:.1} ms during the run: kernel timestamps around it are wrong",
+            outcome.clock.worst_step_ns as f64 / 1e6
+        ));
+    }
+    verdict
+}
+
+fn connections(plan: &Plan, outcome: &Outcome, verdict: &mut Verdict) {
+    let sum = |count: fn(&PhaseRecord) -> u64| {
+        outcome
+            .phases
+            .iter()
+            .map(|finished| count(&finished.record))
+            .sum::<u64>()
+    };
+    let opening = |finished: &&Finished| matches!(finished.phase.action, Action::Open { .. });
+    let opened: u64 = outcome
+        .phases
+        .iter()
+        .filter(opening)
+        .map(|finished| finished.record.counts.opened)
+        .sum();
+    let asked = u64::from(plan.clients);
+    let why = || {
+        let mut reasons: Vec<_> = outcome
+            .phases
+            .iter()
+            .flat_map(|finished| &finished.record.failures)
+            .collect();
+        reasons.sort_by_key(|(_, times)| std::cmp::Reverse(**times));
+        let reasons = reasons
+            .iter()
+            .take(3)
+            .map(|(reason, times)| format!("{reason} ({times})"));
+        reasons.collect::<Vec<_>>().join(", ")
+    };
+    let searching = plan.phases.iter().any(|phase| phase.step);
+    if opened < asked && !searching {
+        verdict.invalid(format!(
+            "only {opened} of {asked} clients could connect: {}",
+            why()
+        ));
+    }
+    let disconnected = sum(|record| record.counts.disconnected);
+    if disconnected > 0 && !searching {
+        verdict.suspect(format!(
+            "{disconnected} of {asked} clients were disconnected during the run: {}",
+            why()
+        ));
+    }
+    let emitters = sum(|record| record.counts.emitters_lost);
+    if emitters > 0 {
+        verdict.suspect(format!(
+            "{emitters} emitters could not connect or were disconnected: {}",
+            why()
+        ));
+    }
+}
+
+fn emits(plan: &Plan, finished: &Finished, verdict: &mut Verdict) {
+    let counts = &finished.record.counts;
+    if counts.sent == 0 {
+        return verdict.invalid("nothing was published: no emitter was connected");
+    }
+    let missed = counts.planned.saturating_sub(counts.sent);
+    if missed * 100 > counts.planned {
+        verdict.invalid(format!(
+            "{missed} of {} planned emits were not sent",
+            counts.planned
+        ));
+    } else if missed > 0 {
+        verdict.suspect(format!(
+            "{missed} of {} planned emits were not sent",
+            counts.planned
+        ));
+    }
+    if counts.refused > 0 {
+        verdict.suspect(format!(
+            "the server refused {} of {} emits",
+            counts.refused, counts.sent
+        ));
+    }
+    if counts.unacked > 0 {
+        verdict.suspect(format!(
+            "{} of {} emits were not acknowledged within --ack-timeout",
+            counts.unacked, counts.sent
+        ));
+    }
+    if counts.blocked > 0 {
+        verdict.suspect(format!(
+            "{} emits had to wait because the server did not read them",
+            counts.blocked
+        ));
+    }
+    let Some(publish) = finished.phase.publish else {
+        return;
+    };
+    if publish.closed {
+        let closed = "closed loop: each emit waited for the one before, so a stall of the server counts once at most";
+        verdict.notes.push(closed.into());
+    }
+    let several = plan.emitters > 1 && plan.correlate == Correlate::Position;
+    if several && finished.record.in_flight > 1 && !publish.closed {
+        let off = (finished.record.in_flight - 1) as f64 / publish.rate * 1e3;
+        verdict.suspect(format!(
+            "{} emitters without acknowledgements: which count is whose emit is a guess; a latency may be off by up \
+             to {off:.1} ms (use --emitters 1)",
+            plan.emitters
+        ));
+    }
+}
+
+fn deliveries(finished: &Finished, verdict: &mut Verdict) {
+    let counts = &finished.record.counts;
+    if counts.expected > 0 && counts.delivered == 0 {
+        verdict.invalid("nothing was delivered: does the server broadcast what --expect says?");
+    }
+    if counts.beyond > 0 {
+        verdict.invalid(format!(
+            "more was delivered than possible ({} events beyond the last emit): somebody else emits, too",
+            counts.beyond
+        ));
+    }
+    if counts.foreign > 0 {
+        verdict.suspect(format!(
+            "{} counts were not loadgen's: somebody else emits, too",
+            counts.foreign
+        ));
+    }
+    if counts.unattributed > 0 {
+        verdict.suspect(format!(
+            "{} events could not be tied to an emit and are in no latency",
+            counts.unattributed
+        ));
+    }
+    if counts.unstamped > 0 {
+        verdict.suspect(format!(
+            "{} events came without a kernel timestamp: loadgen's own delay is part of their latency",
+            counts.unstamped
+        ));
+    }
+}
+
+fn generator(finished: &Finished, verdict: &mut Verdict) {
+    let record = &finished.record;
+    let p99 = |metric: Metric| {
+        record
+            .metric(metric)
+            .map_or(0, |histogram| histogram.percentile(99.0))
+    };
+    let millis = |nanos: Nanos| nanos as f64 / 1e6;
+    let typical = record
+        .metric(Metric::ServerLatency)
+        .map_or(0, |histogram| histogram.percentile(50.0));
+    let lag = p99(Metric::SendLag);
+    if lag > LATE_SEND.max(typical / 10) {
+        verdict.suspect(format!(
+            "loadgen sent late (p99 {:.1} ms after the plan): the machine is too busy; broadcast_latency includes it",
+            millis(lag)
+        ));
+    }
+    if seconds(lag) > record.seconds() / 4.0 {
+        verdict.invalid("loadgen sent so late that the schedule was not kept");
+    }
+    let delay = p99(Metric::ReadDelay);
+    if delay > LATE_READ.max(typical / 2) {
+        verdict.suspect(format!(
+            "loadgen read late (p99 {:.1} ms after the arrival): it is not part of the latencies, but the server had \
+             to compete for the CPU",
+            millis(delay)
+        ));
+    }
+    let doubt = p99(Metric::ArrivalDoubt);
+    if doubt > 0 {
+        let text = format!(
+            "{} events were read together with later ones after a late wake-up: their arrival is known within {:.1} ms \
+             (p99)",
+            record.counts.coalesced,
+            millis(doubt)
+        );
+        if doubt > LATE_READ.max(typical / 2) {
+            verdict.suspect(text);
+        } else {
+            verdict.notes.push(text);
+        }
+    }
+    for lane in record.lanes.iter().filter(|lane| lane.cpu > BUSY) {
+        verdict.suspect(format!(
+            "{} used {:.0} % of its core: loadgen itself was the limit (use --threads or --workers)",
+            lane.name,
+            lane.cpu * 100.0
+        ));
+    }
+}

@@ -1,0 +1,8 @@
+//! loadgen as its users run it: the program, against real servers and against one whose faults are known.
+
+mod broadcast;
+mod command_line;
+mod planted;
+mod program;
+mod results;
+mod truth;

@@ -1,0 +1,218 @@
+//! What loadgen reports against what the server did: delays, stalls and planted faults.
+
+use std::{process::Command, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    planted::{Faults, Plant, Server, Truth},
+    program::{assert_counts, latency, reasons, report},
+};
+
+/// Increments before the measured ones: the probe's.
+const PROBE: u64 = 1;
+
+fn percentile(values: &mut [f64], percent: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let rank = (values.len() as f64 * percent / 100.0).ceil() as usize;
+    values[rank.clamp(1, values.len()) - 1]
+}
+
+/// Within 3 % or 0.3 ms.
+fn assert_true(report: &Value, metric: &str, truth: &Truth) {
+    let mut values: Vec<f64> = truth.latencies.iter().map(|(_, millis)| *millis).collect();
+    for (statistic, percent) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0)] {
+        let (reported, true_value) = (
+            latency(report, metric, statistic),
+            percentile(&mut values, percent),
+        );
+        let allowed = (true_value * 0.03).max(0.3);
+        assert!(
+            (reported - true_value).abs() <= allowed,
+            "{metric} {statistic}: {reported} ms, in truth {true_value} ms"
+        );
+    }
+}
+
+fn run(server: &Server, more: &str) -> Value {
+    report(&format!(
+        "broadcast --url {} --clients 20 --rate 50 --duration 3s --warm-up 0s {more}",
+        server.url()
+    ))
+}
+
+#[test]
+fn planted_delays_are_reported_as_they_were() {
+    for millis in [5, 50, 500] {
+        let server = Server::start(Faults {
+            delay: Duration::from_millis(millis),
+            ..Faults::default()
+        });
+        let report = run(&server, "");
+        assert_counts(
+            &report,
+            &[
+                ("expected", 3_000),
+                ("delivered", 3_000),
+                ("unattributed", 0),
+            ],
+        );
+        assert_true(&report, "server_latency", &server.truth(PROBE));
+    }
+}
+
+#[test]
+fn a_stall_is_seen_by_every_emit_that_it_delayed() {
+    let stall = Some((60, Duration::from_secs(2)));
+    for mode in ["value", "position"] {
+        let server = Server::start(Faults {
+            delay: Duration::from_millis(5),
+            stall,
+            ..Faults::default()
+        });
+        let report = run(&server, &format!("--correlate {mode}"));
+        assert_counts(
+            &report,
+            &[
+                ("expected", 3_000),
+                ("delivered", 3_000),
+                ("lost", 0),
+                ("skipped", 0),
+            ],
+        );
+        let probes = if mode == "value" { PROBE } else { 0 };
+        assert_true(&report, "server_latency", &server.truth(probes));
+        assert!(
+            latency(&report, "broadcast_latency", "p75") > 100.0,
+            "a closed loop would have hidden it"
+        );
+    }
+}
+
+/// Every 7th count is dropped for client 3, every 11th repeated for client 5, every 13th swapped for client 7.
+fn plant(count: u64, client: u64) -> Option<Plant> {
+    match client {
+        3 if count.is_multiple_of(7) => Some(Plant::Drop),
+        5 if count.is_multiple_of(11) => Some(Plant::Repeat),
+        7 if count.is_multiple_of(13) => Some(Plant::Swap),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_planted_fault_is_counted_exactly() {
+    for mode in ["value", "position"] {
+        let server = Server::start(Faults {
+            plant,
+            ..Faults::default()
+        });
+        let report = run(&server, &format!("--correlate {mode}"));
+        let truth = server.truth(if mode == "value" { PROBE } else { 0 });
+        let planted = |plant: Plant| {
+            truth
+                .planted
+                .iter()
+                .filter(|(_, planted)| *planted == plant)
+                .count() as u64
+        };
+        let (dropped, repeated, swapped) = (
+            planted(Plant::Drop),
+            planted(Plant::Repeat),
+            planted(Plant::Swap),
+        );
+        assert!(
+            dropped > 10 && repeated > 10 && swapped > 10,
+            "{dropped} {repeated} {swapped}"
+        );
+        assert_counts(
+            &report,
+            &[
+                ("expected", 3_000),
+                ("delivered", 3_000 - dropped),
+                ("skipped", dropped),
+                ("lost", 0),
+                ("repeated", repeated),
+                ("out_of_order", swapped),
+            ],
+        );
+    }
+}
+
+#[test]
+fn what_never_comes_is_lost() {
+    // Nothing from count 101 on, for everybody.
+    let server = Server::start(Faults {
+        plant: |count, _| (count > 101).then_some(Plant::Drop),
+        ..Faults::default()
+    });
+    let report = run(&server, "--drain 1s");
+    assert_counts(
+        &report,
+        &[
+            ("expected", 3_000),
+            ("delivered", 2_000),
+            ("lost", 1_000),
+            ("skipped", 0),
+        ],
+    );
+}
+
+/// Threads that never rest, on one core; killed on drop.
+struct Hogs(Vec<std::process::Child>);
+
+impl Hogs {
+    fn on_core_0(count: usize) -> Self {
+        let hog = || {
+            Command::new("taskset")
+                .args(["-c", "0", "sh", "-c", "while :; do :; done"])
+                .spawn()
+        };
+        Self((0..count).map(|_| hog().expect("taskset starts")).collect())
+    }
+}
+
+impl Drop for Hogs {
+    fn drop(&mut self) {
+        for hog in &mut self.0 {
+            hog.kill()
+                .and_then(|()| hog.wait())
+                .expect("a hog of ours ends");
+        }
+    }
+}
+
+#[test]
+fn a_starved_loadgen_says_so_and_does_not_blame_the_server() {
+    let server = Server::start(Faults {
+        delay: Duration::from_millis(50),
+        ..Faults::default()
+    });
+    let hogs = Hogs::on_core_0(6);
+    let arguments = format!(
+        "broadcast --url {} --clients 40 --rate 50 --duration 4s -q --json -",
+        server.url()
+    );
+    let output = Command::new("taskset")
+        .args(["-c", "0", "nice", "-n", "10", env!("CARGO_BIN_EXE_loadgen")])
+        .args(arguments.split_whitespace())
+        .output()
+        .expect("taskset starts");
+    drop(hogs);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_ne!(
+        report["verdict"]["state"], "VALID",
+        "{:#}",
+        report["phases"][2]["latencies"]
+    );
+    assert!(reasons(&report).contains("loadgen"), "{}", reasons(&report));
+    let truth = server.truth(PROBE + 50);
+    let mut values: Vec<f64> = truth.latencies.iter().map(|(_, millis)| *millis).collect();
+    let (reported, true_value) = (
+        latency(&report, "server_latency", "p50"),
+        percentile(&mut values, 50.0),
+    );
+    assert!(
+        (reported / true_value - 1.0).abs() < 0.1,
+        "{reported} ms, in truth {true_value} ms"
+    );
+}
