@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -101,10 +102,12 @@ pub(crate) async fn serve(
 /// The next accepted stream; reaps what has ended meanwhile.
 async fn next(listener: &TcpListener, connections: &mut JoinSet<()>) -> TcpStream {
     loop {
-        while connections.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) => pause_after(&error).await,
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => return stream,
+                Err(error) => pause_after(&error).await,
+            },
+            Some(_) = connections.join_next() => {}
         }
     }
 }
@@ -129,6 +132,11 @@ fn refuse(stream: &TcpStream) {
 }
 
 async fn serve_connection(connection: Arc<Connection>, site: Arc<Site>, stop: CancellationToken) {
+    // hyper takes a buffer of 8 KiB before it reads: not before there is something to read.
+    let readable = timeout(HEADER_TIMEOUT, connection.readable());
+    if !matches!(stop.run_until_cancelled(readable).await, Some(Ok(Ok(())))) {
+        return;
+    }
     let stream = TokioIo::new(Stream(connection.clone()));
     let service =
         hyper::service::service_fn(move |request| site.clone().answer(request, connection.clone()));

@@ -10,18 +10,34 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 
 use crate::metrics::Metrics;
+use crate::store::Health;
 
 /// Whether new clients may be sent here.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Readiness(Arc<AtomicBool>);
+#[derive(Debug, Clone)]
+pub(crate) struct Readiness {
+    accepting: Arc<AtomicBool>,
+    store: Health,
+}
 
 impl Readiness {
-    pub(crate) fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+    /// Not ready until it is set.
+    pub(crate) fn new(store: Health) -> Self {
+        Self {
+            accepting: Arc::default(),
+            store,
+        }
     }
 
-    fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    pub(crate) fn set(&self, ready: bool) {
+        self.accepting.store(ready, Ordering::Relaxed);
+    }
+
+    /// Why new clients should go elsewhere, if so.
+    fn problem(&self) -> Option<String> {
+        if !self.accepting.load(Ordering::Relaxed) {
+            return Some("starting or stopping".to_owned());
+        }
+        self.store.problem()
     }
 }
 
@@ -33,13 +49,12 @@ pub(crate) fn router(metrics: Arc<Metrics>, readiness: Readiness) -> Router {
 }
 
 fn ready(readiness: &Readiness) -> impl IntoResponse + use<> {
-    if readiness.is_ready() {
-        (StatusCode::OK, "ready\n")
-    } else {
-        (
+    match readiness.problem() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(problem) => (
             StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: starting or stopping\n",
-        )
+            format!("not ready: {problem}\n"),
+        ),
     }
 }
 

@@ -12,6 +12,7 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::store::{self, StoreAddress};
 use crate::{accept, fanout};
 
 /// Open files that are not connections: listeners, store, logs, and what the libraries need.
@@ -32,14 +33,36 @@ pub struct Config {
     #[arg(long, env = "PORT", default_value_t = 3000)]
     pub port: u16,
 
-    /// Where the count lives: `memory` (lost at exit)
+    /// Where the count lives: `file:PATH`, `memory` (lost at exit), or, shared by several servers,
+    /// `redis://[[USER]:PASSWORD@]HOST[:PORT][/DATABASE]` (`rediss://` with TLS, trusting whom the
+    /// system trusts or the file that `SSL_CERT_FILE` names)
     #[arg(
         long,
         env = "COUNTER_STORE",
-        default_value = "memory",
-        value_name = "STORE"
+        default_value = "file:counter.redb",
+        value_name = "STORE",
+        global = true,
+        hide_env_values = true
     )]
     pub store: StoreAddress,
+
+    /// Begins the names of all that is ours in Redis, so that several counters can share one
+    #[arg(
+        long,
+        env = "COUNTER_STORE_PREFIX",
+        default_value = "counter",
+        value_name = "PREFIX",
+        global = true
+    )]
+    pub store_prefix: String,
+
+    /// How long the key of an increment is remembered, such as 10m: so late a retry is safe
+    #[arg(long, env = "COUNTER_KEYS_FOR", default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
+    pub keys_for: Duration,
+
+    /// How many keys are remembered; beyond, the oldest are forgotten
+    #[arg(long, env = "COUNTER_MAX_KEYS", default_value_t = 1_000_000, value_name = "KEYS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_keys: u32,
 
     /// Address of the admin listener (/metrics, /live, /ready), or `off`
     #[arg(
@@ -103,6 +126,14 @@ pub struct Config {
 }
 
 impl Config {
+    pub(crate) fn store(&self) -> store::Settings {
+        store::Settings {
+            address: self.store.clone(),
+            prefix: self.store_prefix.clone(),
+            max_keys: self.max_keys as usize,
+        }
+    }
+
     pub(crate) fn fanout_limits(&self) -> fanout::Limits {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         fanout::Limits {
@@ -136,24 +167,6 @@ impl Config {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         SocketAddr::new(self.host, self.port)
-    }
-}
-
-/// Where the count lives.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StoreAddress {
-    /// In the process, lost at its end.
-    Memory,
-}
-
-impl FromStr for StoreAddress {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "memory" => Ok(Self::Memory),
-            _ => Err("expected `memory`".into()),
-        }
     }
 }
 

@@ -112,6 +112,11 @@ impl Connection {
         lock(&self.doors).write_second(from, run, |bytes| self.stream.try_write(bytes))
     }
 
+    /// Waits until there is something to read.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.stream.readable().await
+    }
+
     /// Waits until the socket may take bytes.
     pub(crate) async fn writable(&self) -> io::Result<()> {
         self.stream.writable().await

@@ -1,15 +1,28 @@
-//! The order of increments: one task takes all that waits, commits it as one batch, answers, and
-//! raises the newest committed count.
+//! The order of increments: one task takes all that waits, commits it as one batch, raises the newest
+//! committed count, and answers.
 //!
+//! What arrives during a commit is the next batch: the dearer a commit, the more increments share it.
 //! Knows nothing of sockets: who waits for an answer hands in a closure.
 
+mod retention;
+
+use std::future;
 use std::mem;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
-use crate::store::{self, Key, Memory};
+use self::retention::Retention;
+use crate::failpoint;
+use crate::metrics::Metrics;
+use crate::newest::Newest;
+use crate::store::{self, Batch, Committed, Health, Key, Store};
+
+/// Increments per commit, so that one commit cannot take long however many wait.
+const MAX_BATCH: usize = 10_000;
 
 /// Called once with the count of this increment, or with why it was not counted.
 pub(crate) type Reply = Box<dyn FnOnce(Result<u64, Arc<store::Error>>) + Send>;
@@ -26,7 +39,7 @@ pub(crate) struct Increment {
 #[derive(Clone)]
 pub(crate) struct Counter {
     waiting: Arc<Waiting>,
-    newest: watch::Receiver<u64>,
+    newest: Newest,
 }
 
 #[derive(Default)]
@@ -36,14 +49,10 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn take(&self, batch: &mut Vec<Increment>) {
-        mem::swap(
-            &mut *self
-                .increments
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-            batch,
-        );
+    fn increments(&self) -> MutexGuard<'_, Vec<Increment>> {
+        self.increments
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -51,11 +60,7 @@ impl Counter {
     /// Queues one increment; never waits. What bounds the queue is that a connection whose
     /// increments wait for their answers is not read.
     pub(crate) fn increment(&self, increment: Increment) {
-        let mut increments = self
-            .waiting
-            .increments
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut increments = self.waiting.increments();
         increments.push(increment);
         if increments.len() == 1 {
             self.waiting.arrived.notify_one();
@@ -64,52 +69,148 @@ impl Counter {
 
     /// The newest committed count, and news of it.
     pub(crate) fn newest(&self) -> watch::Receiver<u64> {
-        self.newest.clone()
+        self.newest.subscribe()
     }
+}
+
+/// What the counter's task works with.
+pub(crate) struct Parts {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) newest: Newest,
+    /// How long keys are remembered.
+    pub(crate) keys_for: Duration,
+    pub(crate) health: Health,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// The handle, and the task to spawn behind it; the task ends with `stop`, after it has committed
 /// what was waiting then.
 pub(crate) fn counter(
-    mut store: Memory,
+    parts: Parts,
     stop: CancellationToken,
 ) -> (Counter, impl Future<Output = ()>) {
     let waiting = Arc::new(Waiting::default());
-    let (raise, newest) = watch::channel(store.count());
     let counter = Counter {
         waiting: waiting.clone(),
-        newest,
+        newest: parts.newest.clone(),
+    };
+    let mut committer = Committer {
+        retention: Retention::new(parts.keys_for),
+        parts,
     };
     let task = async move {
-        let mut batch = Vec::new();
         loop {
             let stopping = tokio::select! {
                 () = waiting.arrived.notified() => false,
+                () = committer.idle() => false,
                 () = stop.cancelled() => true,
             };
-            waiting.take(&mut batch);
-            commit(&mut store, &mut batch, &raise);
+            let increments = mem::take(&mut *waiting.increments());
+            if !stopping || !increments.is_empty() {
+                committer.commit(increments).await;
+            }
             if stopping {
-                return;
+                break;
             }
         }
+        // Closing a file blocks. A panic there has been printed, and nothing is lost by it.
+        let _ = tokio::task::spawn_blocking(move || drop(committer)).await;
     };
     (counter, task)
 }
 
-fn commit(store: &mut Memory, batch: &mut Vec<Increment>, newest: &watch::Sender<u64>) {
-    if batch.is_empty() {
-        return;
-    }
-    let committed = store.commit(batch.iter().map(|increment| increment.key.as_ref()));
-    newest.send_if_modified(|count| {
-        let raised = committed.newest > *count;
-        *count = committed.newest.max(*count);
-        raised
-    });
-    for (increment, count) in batch.drain(..).zip(committed.counts) {
-        if let Some(reply) = increment.reply {
-            reply(Ok(count));
+struct Committer {
+    parts: Parts,
+    retention: Retention,
+}
+
+impl Committer {
+    /// Until the store wants an empty batch.
+    fn idle(&self) -> impl Future<Output = ()> + use<> {
+        let idle = self.parts.store.idle(self.parts.health.is_up());
+        async move {
+            match idle {
+                Some(idle) => tokio::time::sleep(idle).await,
+                None => future::pending().await,
+            }
         }
+    }
+
+    /// Commits in as many batches as it takes. What waits behind a failure fails with it: it has waited
+    /// as long, and would wait as long again.
+    async fn commit(&mut self, mut increments: Vec<Increment>) {
+        loop {
+            let rest = increments.split_off(increments.len().min(MAX_BATCH));
+            let outcome = self.commit_batch(increments).await;
+            increments = rest;
+            match outcome {
+                _ if increments.is_empty() => return,
+                Ok(()) => {}
+                Err(error) => {
+                    return refuse(increments.into_iter().map(|it| it.reply), &error);
+                }
+            }
+        }
+    }
+
+    async fn commit_batch(&mut self, batch: Vec<Increment>) -> Result<(), Arc<store::Error>> {
+        let started = Instant::now();
+        let (keys, replies): (Vec<_>, Vec<_>) =
+            batch.into_iter().map(|it| (it.key, it.reply)).unzip();
+        let at_least = self.parts.newest.count();
+        let batch = Batch {
+            keys,
+            forget_until: self.retention.forget_until(started),
+            at_least,
+        };
+        match self.parts.store.commit(batch).await {
+            Ok(committed) => {
+                self.parts.health.succeeded();
+                self.record(&committed, at_least, started);
+                failpoint::reach("counter-before-broadcast");
+                self.parts.newest.raise(committed.newest);
+                failpoint::reach("counter-before-acknowledgement");
+                for (reply, count) in replies.into_iter().zip(committed.counts) {
+                    if let Some(reply) = reply {
+                        reply(Ok(count));
+                    }
+                }
+                Ok(())
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                self.parts.health.failed(&error);
+                refuse(replies, &error);
+                Err(error)
+            }
+        }
+    }
+
+    fn record(&mut self, committed: &Committed, at_least: u64, started: Instant) {
+        let now = Instant::now();
+        self.retention.note(now, committed.newest);
+        let metrics = &self.parts.metrics;
+        if committed.stored < at_least {
+            metrics.store_incidents.inc();
+            error!(
+                stored = committed.stored,
+                shown = at_least,
+                "the store had lost counts that clients have seen; it was raised to what they saw"
+            );
+        }
+        let increments = committed.counts.len() as u64;
+        if increments > 0 {
+            let counted = committed.newest - committed.stored.max(at_least);
+            metrics.repeated_keys.inc_by(increments - counted);
+            metrics.batch_size.observe(increments as f64);
+            let took = now.duration_since(started);
+            metrics.commit_seconds.observe(took.as_secs_f64());
+        }
+    }
+}
+
+fn refuse(replies: impl IntoIterator<Item = Option<Reply>>, error: &Arc<store::Error>) {
+    for reply in replies.into_iter().flatten() {
+        reply(Err(error.clone()));
     }
 }

@@ -135,7 +135,8 @@ fn bare(request: Request<Incoming>, connection: &Arc<Connection>) -> Request<Inc
             .extensions
             .insert(WebSocket(Arc::downgrade(connection)));
     }
-    parts.headers = headers;
+    // A clone has room for what it holds, a new map for six headers, 104 bytes each.
+    parts.headers = headers.clone();
     if let Ok(copy) = Uri::try_from(parts.uri.to_string()) {
         parts.uri = copy;
     }

@@ -5,15 +5,18 @@
 
 mod accept;
 mod admin;
+mod cli;
 mod config;
 mod connection;
 mod counter;
 mod events;
+mod failpoint;
 mod fanout;
 mod frames;
 mod http;
 mod inbox;
 mod metrics;
+mod newest;
 mod shutdown;
 mod store;
 
@@ -31,11 +34,15 @@ use tracing::{info, warn};
 
 pub use crate::accept::listen;
 use crate::admin::Readiness;
-pub use crate::config::{Admin, Config, LogFormat, Origin, StoreAddress};
+pub use crate::cli::Cli;
+pub use crate::config::{Admin, Config, LogFormat, Origin};
 use crate::events::Events;
 use crate::fanout::Fanout;
 use crate::http::Site;
 use crate::metrics::Metrics;
+use crate::newest::Newest;
+use crate::store::Health;
+pub use crate::store::StoreAddress;
 
 /// Packets that may wait for one client beside the counts: acknowledgements and heartbeats.
 const MAX_BUFFER_SIZE: usize = 4_096;
@@ -93,7 +100,18 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::new().context("cannot register the metrics")?);
     let drained = CancellationToken::new();
-    let (counter, counting) = counter::counter(store::Memory::default(), drained.clone());
+    // However this function ends: the shards' threads end only by this token.
+    let _drained = drained.clone().drop_guard();
+    let newest = Newest::default();
+    let health = Health::new(metrics.clone());
+    let parts = counter::Parts {
+        store: store::open(config.store(), &newest).await?,
+        newest,
+        keys_for: config.keys_for,
+        health: health.clone(),
+        metrics: metrics.clone(),
+    };
+    let (counter, counting) = counter::counter(parts, drained.clone());
     let fanout = Fanout::new(config.fanout_limits(), counter.newest(), metrics.clone());
     let (socket_io, io) = socket_io();
     let events = Events {
@@ -107,7 +125,7 @@ pub async fn run(
         .connection_limits()
         .context("cannot read the limit of open files")?;
     accept::configure(&listener, limits).context("cannot set the options of the listener")?;
-    let readiness = Readiness::default();
+    let readiness = Readiness::new(health);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(counting);

@@ -3,14 +3,10 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use counter_server::Config;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+use counter_server::Cli;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
-    match counter_server::main(config) {
+    match Cli::parse().run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -1,7 +1,7 @@
 //! Every metric name, once.
 
 use crate::frames::Run;
-use prometheus::{Encoder, IntCounter, IntGauge, Registry, TextEncoder};
+use prometheus::{Encoder, Histogram, HistogramOpts, IntCounter, IntGauge, Registry, TextEncoder};
 
 /// The metrics of one server.
 #[derive(Debug)]
@@ -12,6 +12,12 @@ pub(crate) struct Metrics {
     pub(crate) increments: IntCounter,
     pub(crate) broadcasts: IntCounter,
     pub(crate) unknown_events: IntCounter,
+    pub(crate) store_up: IntGauge,
+    pub(crate) commit_seconds: Histogram,
+    pub(crate) batch_size: Histogram,
+    pub(crate) repeated_keys: IntCounter,
+    pub(crate) store_errors: IntCounter,
+    pub(crate) store_incidents: IntCounter,
     pub(crate) connections_behind: IntGauge,
     pub(crate) stalled: IntCounter,
     pub(crate) passes: IntCounter,
@@ -33,6 +39,12 @@ impl Metrics {
             registry.register(Box::new(gauge.clone()))?;
             Ok::<_, prometheus::Error>(gauge)
         };
+        let histogram = |name: &str, help: &str, buckets: Vec<f64>| {
+            let options = HistogramOpts::new(name, help).buckets(buckets);
+            let histogram = Histogram::with_opts(options)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok::<_, prometheus::Error>(histogram)
+        };
         Ok(Self {
             connections: gauge("counter_connections", "Clients connected now.")?,
             count: gauge("counter_count", "The newest committed count.")?,
@@ -44,6 +56,33 @@ impl Metrics {
             unknown_events: counter(
                 "counter_unknown_events_total",
                 "Events received that are not `increment`; they are ignored.",
+            )?,
+            store_up: gauge(
+                "counter_store_up",
+                "1 if the last commit succeeded, 0 while the store is away.",
+            )?,
+            commit_seconds: histogram(
+                "counter_store_commit_seconds",
+                "How long a batch of increments took to commit.",
+                // 50 µs to 1.6 s
+                prometheus::exponential_buckets(0.000_05, 2.0, 16)?,
+            )?,
+            batch_size: histogram(
+                "counter_store_batch_increments",
+                "Increments committed together.",
+                prometheus::exponential_buckets(1.0, 4.0, 8)?,
+            )?,
+            repeated_keys: counter(
+                "counter_repeated_keys_total",
+                "Increments not counted because their key had been counted before.",
+            )?,
+            store_errors: counter(
+                "counter_store_errors_total",
+                "Batches that the store failed to commit.",
+            )?,
+            store_incidents: counter(
+                "counter_store_incidents_total",
+                "Times that the store had lost counts which clients had seen.",
             )?,
             connections_behind: gauge(
                 "counter_connections_behind",
