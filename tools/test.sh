@@ -145,6 +145,7 @@ note install ok $SECONDS
 
 part check just check
 part rust cargo test --workspace --no-fail-fast
+part faults cargo test -p counter-server --features failpoints --test it store_failpoints
 part interop npm test --prefix tests/interop
 
 note total "" $SECONDS

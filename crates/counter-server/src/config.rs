@@ -81,7 +81,7 @@ pub struct Config {
     #[arg(long, env = "COUNTER_CLIENT_BUNDLE", value_name = "FILE")]
     pub client_bundle: Option<PathBuf>,
 
-    /// Origin whose pages may connect, such as https://example.org; repeat or separate by commas;
+    /// Origin whose pages may connect, such as `https://example.org`; repeat or separate by commas;
     /// `*` allows all (default: every origin, as the tutorial's server does for WebSocket)
     #[arg(
         long,

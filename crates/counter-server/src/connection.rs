@@ -19,11 +19,11 @@ use std::task::{Context, Poll, Waker, ready};
 
 use rustix::net::SendFlags;
 use socketioxide::socket::Sid;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use self::doors::{Doors, Effects};
-pub(crate) use self::doors::{Outcome, Ready};
+use self::doors::Push;
+pub(crate) use self::doors::{Doors, Effects, Outcome, Ready};
 use crate::fanout::Fanout;
 use crate::frames::Run;
 
@@ -75,9 +75,9 @@ impl Connection {
         self.number
     }
 
-    /// The response that follows is the 101 of an upgrade.
-    pub(crate) fn expect_upgrade(&self) {
-        lock(&self.doors).expect_upgrade();
+    /// The response that follows is the 101 of a WebSocket; `direct` if the session begins with it.
+    pub(crate) fn expect_upgrade(&self, direct: bool) {
+        lock(&self.doors).expect_upgrade(direct);
     }
 
     /// This session's first count is on its way to the first door; or it was `polled` already.
@@ -112,6 +112,18 @@ impl Connection {
         lock(&self.doors).write_second(from, run, |bytes| self.stream.try_write(bytes))
     }
 
+    /// Sends by the first door; a full socket is seen by the runtime.
+    fn try_send(&self, bytes: &[u8], push: Push) -> io::Result<usize> {
+        let more = match push {
+            Push::Now => SendFlags::empty(),
+            Push::WithNext => SendFlags::MORE,
+        };
+        self.stream.try_io(Interest::WRITABLE, || {
+            rustix::net::send(&self.stream, bytes, SendFlags::NOSIGNAL | more)
+                .map_err(io::Error::from)
+        })
+    }
+
     /// Waits until there is something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.stream.readable().await
@@ -134,6 +146,7 @@ impl Connection {
     /// One more increment waits for its answer.
     pub(crate) fn begin_increment(&self) {
         self.outstanding.fetch_add(1, Ordering::Relaxed);
+        self.fanout.answers().begin();
     }
 
     /// These answers left, or were never asked for.
@@ -143,6 +156,7 @@ impl Connection {
         let before = self
             .outstanding
             .update(Ordering::SeqCst, Ordering::SeqCst, after);
+        self.fanout.answers().end(before - after(before));
         if before >= MAX_OUTSTANDING && after(before) < MAX_OUTSTANDING {
             self.wake_reader();
         }
@@ -156,6 +170,7 @@ impl Connection {
 
     fn has_room(&self) -> bool {
         self.outstanding.load(Ordering::SeqCst) < MAX_OUTSTANDING
+            && !self.fanout.answers().is_settling()
     }
 
     fn apply(self: &Arc<Self>, effects: Effects) {
@@ -173,6 +188,7 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
+        self.fanout.answers().end(*self.outstanding.get_mut());
         self.fanout.closed();
     }
 }
@@ -220,9 +236,10 @@ impl AsyncWrite for Stream {
         loop {
             ready!(connection.stream.poll_write_ready(context))?;
             let mut effects = Effects::default();
-            let written = lock(&connection.doors).write_first(bytes, &mut effects, |bytes| {
-                connection.stream.try_write(bytes)
-            });
+            let written =
+                lock(&connection.doors).write_first(bytes, &mut effects, |bytes, push| {
+                    connection.try_send(bytes, push)
+                });
             connection.apply(effects);
             match written {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -5,6 +5,7 @@
 //! socketioxide. A connection that a shard cannot finish goes to the drain, and comes back.
 
 mod announcer;
+mod answers;
 mod drain;
 mod shard;
 
@@ -20,6 +21,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use self::announcer::Announcer;
+pub(crate) use self::answers::Answers;
 use self::shard::{Message, Shard};
 use crate::connection::{Connection, Ready};
 use crate::inbox::Inbox;
@@ -51,6 +53,7 @@ struct Shared {
     limits: Limits,
     metrics: Arc<Metrics>,
     connections: AtomicUsize,
+    answers: Answers,
 }
 
 /// A joined connection, and the last count sent to it.
@@ -63,7 +66,7 @@ struct Lagging {
 impl Fanout {
     pub(crate) fn new(limits: Limits, newest: watch::Receiver<u64>, metrics: Arc<Metrics>) -> Self {
         let shards = (0..limits.shards).map(|_| Inbox::default()).collect();
-        let announcer = Announcer::new(newest.clone());
+        let announcer = Announcer::new(newest.clone(), metrics.clone());
         let lagging = Inbox::default();
         Self(Arc::new(Shared {
             shards,
@@ -73,6 +76,7 @@ impl Fanout {
             limits,
             metrics,
             connections: AtomicUsize::new(0),
+            answers: Answers::default(),
         }))
     }
 
@@ -101,6 +105,16 @@ impl Fanout {
     /// Connections open now, whatever they carry.
     pub(crate) fn connections(&self) -> usize {
         self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// The increments of all connections that wait for their answer to leave.
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.0.answers
+    }
+
+    /// Reads no more from any connection, and waits until all that was read has been answered.
+    pub(crate) async fn settle(&self) {
+        self.0.answers.settle().await;
     }
 
     /// A connection was accepted.

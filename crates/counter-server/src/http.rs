@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use axum::Router;
@@ -16,6 +17,7 @@ use axum::routing::get;
 use hyper::body::Incoming;
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::Sid;
+use tokio::time::timeout;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -29,6 +31,12 @@ use crate::frames;
 const PAGE: &str = include_str!("../../../web/index.html");
 const PAGE_SCRIPT: &str = include_str!("../../../web/counter.js");
 const BROWSER_CLIENT: &str = include_str!("../../../web/socket.io.js");
+
+const JAVASCRIPT: [(HeaderName, &str); 1] =
+    [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
+
+/// The packets of a polling client must be complete this long after their headers.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 type NotFound = engineioxide::service::NotFoundService;
 type SocketIo = BoxCloneSyncService<Request<Incoming>, Response<Body>, Infallible>;
@@ -74,13 +82,23 @@ impl Site {
             return Ok((StatusCode::FORBIDDEN, refusal).into_response());
         }
         let request = bare(request, &connection);
-        if let Some(session) = upgrading_session(&request) {
+        let upgrading = upgrading_session(&request);
+        if let Some(session) = upgrading {
             self.fanout.upgrade(session, &connection);
         }
         let polling = polling_session(&request);
-        let response = self.socket_io.clone().oneshot(request).await?;
+        let is_post = request.method() == Method::POST;
+        let answered = self.socket_io.clone().oneshot(request);
+        let response = if is_post {
+            match timeout(BODY_TIMEOUT, answered).await {
+                Ok(response) => response?,
+                Err(_) => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
+            }
+        } else {
+            answered.await?
+        };
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            connection.expect_upgrade();
+            connection.expect_upgrade(upgrading.is_none());
         }
         match polling {
             Some(session) => Ok(self.note_polled(session, response).await),
@@ -186,8 +204,6 @@ fn pages(config: &Config) -> anyhow::Result<Router> {
             .with_context(|| format!("cannot read the client bundle {}", path.display()))?
             .into(),
     };
-    const JAVASCRIPT: [(HeaderName, &str); 1] =
-        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8")];
     let router = Router::new().route(
         "/socket.io/socket.io.js",
         get(async move || (JAVASCRIPT, client.clone())),

@@ -5,6 +5,9 @@
 
 mod accept;
 mod admin;
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
 mod cli;
 mod config;
 mod connection;
@@ -28,6 +31,7 @@ use std::time::Duration;
 use anyhow::Context;
 use socketioxide::SocketIo;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -143,11 +147,16 @@ pub async fn run(
         });
     }
     readiness.set(true);
-    let accepting = tokio::spawn(accept::serve(listener, limits, fanout, site, stop.clone()));
+    let accept = accept::serve(listener, limits, fanout.clone(), site, stop.clone());
+    // A thread of its own: in a storm the kernel drops whoever finds its queue full, and they come
+    // again only after a second, so accepting must not wait for its turn among the handshakes.
+    let accepting = tokio::task::spawn_blocking(|| Handle::current().block_on(accept));
 
     stop.cancelled().await;
     readiness.set(false);
     let drain = async {
+        // Whoever does not take its answers must not use up the time of all others.
+        let _ = tokio::time::timeout(config.grace / 2, fanout.settle()).await;
         io.close().await;
         drained.cancel();
         let _ = accepting.await;

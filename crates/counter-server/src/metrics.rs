@@ -109,6 +109,11 @@ impl Metrics {
         })
     }
 
+    /// The newest count, which is far below what a gauge can hold.
+    pub(crate) fn show_count(&self, count: u64) {
+        self.count.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Of a run, all up to `last` was sent to so many connections that had been sent `before`.
     pub(crate) fn sent(&self, run: &Run, before: u64, last: u64, connections: u64) {
         if last < run.first() {

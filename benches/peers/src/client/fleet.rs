@@ -34,6 +34,17 @@ struct Client {
     attempts: usize,
 }
 
+/// How a wait for counts ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Everyone has every count.
+    Complete,
+    /// Some are missing, and none came for some time.
+    Quiet,
+    /// Counts still came at the deadline.
+    CutShort,
+}
+
 /// All clients of one run.
 pub(crate) struct Fleet {
     epoll: OwnedFd,
@@ -93,12 +104,13 @@ impl Fleet {
             .filter_map(|client| client.connection.as_ref())
     }
 
-    /// The highest count that any client has.
+    /// The newest count that there must be: every increment that was sent counts, also while its count is on its way.
     pub(crate) fn newest(&self) -> u64 {
-        self.reading()
+        let highest = self
+            .reading()
             .filter_map(|connection| connection.tally.highest())
-            .max()
-            .unwrap_or(0)
+            .max();
+        self.watch.newest().max(highest.unwrap_or(0))
     }
 
     /// Begins a phase: whoever is connected and reads has to end on the newest count of `watch`.
@@ -150,27 +162,28 @@ impl Fleet {
         Ok(())
     }
 
-    /// Runs until all have every count, or `quiet` passes without one. Answers whether the deadline came before that.
-    pub(crate) fn settle(&mut self, quiet: Duration, deadline: Instant) -> Result<bool> {
+    /// Runs until all have every count, or `quiet` passes without one, or the deadline comes.
+    pub(crate) fn settle(&mut self, quiet: Duration, deadline: Instant) -> Result<Settled> {
+        let start = self
+            .watch
+            .last_due()
+            .unwrap_or_else(Instant::now)
+            .max(Instant::now());
         loop {
             // A server that loses counts may still send them late.
             let complete = || {
                 self.reading()
                     .all(|connection| connection.tally.missing() == 0)
             };
-            let sent = self.watch.next_due().is_none();
-            let last = self
-                .watch
-                .last_due()
-                .map_or(self.watch.last_arrival, |due| {
-                    due.max(self.watch.last_arrival)
-                });
-            let end = deadline.min(last + quiet);
-            let now = Instant::now();
-            if now >= end || (sent && self.all_at_newest() && complete()) {
-                return Ok(now >= deadline);
+            if self.watch.next_due().is_none() && self.all_at_newest() && complete() {
+                return Ok(Settled::Complete);
             }
-            self.turn(end)?;
+            let end = start.max(self.watch.last_arrival) + quiet;
+            match Instant::now() {
+                now if now >= deadline => return Ok(Settled::CutShort),
+                now if now >= end => return Ok(Settled::Quiet),
+                _ => self.turn(end.min(deadline))?,
+            }
         }
     }
 

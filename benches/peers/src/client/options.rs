@@ -30,8 +30,8 @@ pub struct Options {
     /// Process id of the server, to see its CPU time and memory
     #[arg(long)]
     pub server_pid: Option<u32>,
-    /// Wait no longer than this for counts that do not come
-    #[arg(long, default_value = "3s", value_parser = humantime::parse_duration)]
+    /// Wait no longer than this for counts that do not come, while the server is idle
+    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration)]
     pub quiet: Duration,
     /// Wait no longer than this for clients to connect, and for a phase to end after its last increment
     #[arg(long, default_value = "2m", value_parser = humantime::parse_duration)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, Settled};
 use super::options::Options;
 use super::phase::{Phase, Rate};
 use super::polling::{Queue, Upgrade};
@@ -16,6 +16,8 @@ use super::watch::Watch;
 
 /// Between the beginning of a phase and its first planned instant, so that the first increment is not late.
 const LEAD: Duration = Duration::from_millis(20);
+/// A server that uses less than this part of a core is idle.
+const BUSY: u32 = 20;
 /// Threads that bring polling clients.
 const POLLERS: usize = 16;
 
@@ -142,13 +144,24 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits for the last counts, but no longer than the limit.
+    /// Waits for the last counts, but no longer than the limit. Quiet is an end only when the server is idle too: one that
+    /// collects garbage for seconds has not lost anything.
     fn settle(&mut self) -> Result<()> {
         let last_due = self.fleet.watch.last_due().unwrap_or_else(Instant::now);
-        self.cut_short |= self
-            .fleet
-            .settle(self.options.quiet, last_due + self.options.limit)?;
-        Ok(())
+        loop {
+            let before = self.server.map(Process::cpu).transpose()?;
+            let settled = self
+                .fleet
+                .settle(self.options.quiet, last_due + self.options.limit)?;
+            let used = self.server.map(Process::cpu).transpose()?.zip(before);
+            let busy = used.is_some_and(|(now, before)| {
+                now.saturating_sub(before) > self.options.quiet / BUSY
+            });
+            if settled != Settled::Quiet || !busy {
+                self.cut_short |= settled == Settled::CutShort;
+                return Ok(());
+            }
+        }
     }
 
     fn burst(&mut self, size: usize) -> Result<Burst> {

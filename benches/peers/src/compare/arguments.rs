@@ -80,10 +80,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         })?;
         println!("{}", comparison.describe());
         comparisons.push(comparison);
-    }
-    if let Some(path) = &arguments.json {
-        let json = serde_json::to_vec_pretty(&comparisons)?;
-        std::fs::write(path, json).with_context(|| format!("cannot write {}", path.display()))?;
+        // After each scenario, so that an interrupted run leaves those that are complete.
+        if let Some(path) = &arguments.json {
+            let json = serde_json::to_vec_pretty(&comparisons)?;
+            std::fs::write(path, json)
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
     }
     Ok(())
 }

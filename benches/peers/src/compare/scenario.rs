@@ -101,7 +101,7 @@ pub(crate) const SCENARIOS: &[Scenario<'static>] = &[
         about: "1,000 of 5,000 clients stop reading until their sockets are full, and continue within --max-behind",
         clients: 5000,
         in_flight: GENTLE,
-        phases: "idle:1s warm:4/s,2s steady:4/s,10s stop:1000 burst:5000x4 steady:4/s,5s continue",
+        phases: "idle:1s warm:4/s,2s steady:4/s,10s stop:1000 burst:5000x4 steady:4/s,3s continue",
         servers: FAST,
     },
     Scenario {

@@ -1,11 +1,13 @@
 //! A server process for the time of one run: started, known by the address that it prints, and ended by its id.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 const START: Duration = Duration::from_secs(30);
 const PRINTED: &str = "server is running on ";
@@ -21,6 +23,7 @@ impl Server {
     /// Starts it and waits for the address that it prints.
     pub fn start(command: &mut Command) -> Result<Self> {
         let shown = format!("{command:?}");
+        die_with_this_thread(command);
         let process = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut server = Self {
             process: process.with_context(|| format!("cannot start {shown}"))?,
@@ -62,6 +65,17 @@ impl Server {
     #[must_use]
     pub fn id(&self) -> u32 {
         self.process.id()
+    }
+}
+
+/// Has the kernel end the server when the thread that starts it ends, however that comes: a server that is left behind
+/// would take part in every later measurement.
+#[allow(unsafe_code)]
+fn die_with_this_thread(command: &mut Command) {
+    // SAFETY: between fork and exec the closure makes one system call (prctl), which is async-signal-safe; it allocates
+    // nothing and touches no memory of the parent.
+    unsafe {
+        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?));
     }
 }
 

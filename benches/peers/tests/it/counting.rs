@@ -1,12 +1,18 @@
 //! What the raw client counts, where the truth is known.
 
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use peers::client::{Options, Totals, run};
 
 use crate::places::options;
 use crate::scripted::{Act, Greeting, Scripted};
+
+/// Lets time pass, idle.
+fn wait(time: Duration) {
+    let (_held, never) = channel::<()>();
+    let _ = never.recv_timeout(time);
+}
 
 /// Everyone gets every count.
 fn faultless(_client: usize, count: u64) -> Act {
@@ -103,8 +109,7 @@ fn latency_is_the_time_from_the_planned_instant_to_the_receiver() {
     let server = Scripted::start(Greeting::PingFirstInPieces, |client, count| {
         if client == 0 && count == 1 {
             // Holds this count back, and with it those that come meanwhile.
-            let (_held, never) = channel::<()>();
-            let _ = never.recv_timeout(Duration::from_millis(300));
+            wait(Duration::from_millis(300));
         }
         faultless(client, count)
     });
@@ -113,6 +118,59 @@ fn latency_is_the_time_from_the_planned_instant_to_the_receiver() {
     // The first waits 300 ms, the one planned 190 ms later still 110 ms: none may be measured from when it was read.
     assert!((300.0..600.0).contains(&latency.max_ms), "{latency:?}");
     assert!((190.0..500.0).contains(&latency.p50_ms), "{latency:?}");
+}
+
+/// Holds the fifth count back for 600 ms.
+fn pausing(client: usize, count: u64, pause: fn(Duration)) -> Act {
+    if (client, count) == (0, 5) {
+        pause(Duration::from_millis(600));
+    }
+    faultless(client, count)
+}
+
+#[test]
+fn counts_that_come_after_their_phase_ended_do_not_shift_those_of_the_next() {
+    let server = Scripted::start(Greeting::PingFirstInPieces, |client, count| {
+        pausing(client, count, wait)
+    });
+    let options = Options {
+        quiet: Duration::from_millis(200),
+        ..options(&server.url(), 2, "burst:5x1 burst:5x1 burst:5x1")
+    };
+    let report = run(&options).unwrap();
+    assert_eq!(report.phases[0].totals.stale, 2);
+    assert_eq!(
+        report.totals,
+        Totals {
+            delivered: 2 * 15,
+            ..Totals::default()
+        }
+    );
+}
+
+#[test]
+fn a_server_that_pauses_and_works_meanwhile_is_waited_for() {
+    let server = Scripted::start(Greeting::PingFirstInPieces, |client, count| {
+        pausing(client, count, |time| {
+            let start = Instant::now();
+            while start.elapsed() < time {
+                std::hint::spin_loop();
+            }
+        })
+    });
+    let options = Options {
+        quiet: Duration::from_millis(200),
+        server_pid: Some(std::process::id()),
+        ..options(&server.url(), 2, "burst:5x1")
+    };
+    let report = run(&options).unwrap();
+    assert_eq!(
+        report.totals,
+        Totals {
+            delivered: 2 * 5,
+            ..Totals::default()
+        }
+    );
 }
 
 #[test]

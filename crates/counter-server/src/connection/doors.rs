@@ -14,6 +14,8 @@ use crate::frames::Run;
 #[derive(Debug)]
 pub(crate) struct Doors {
     wire: Wire,
+    /// The session began with this connection, so its first count follows the handshake at once.
+    direct: bool,
     second: Second,
     /// How often the connection has joined: an entry of an earlier time finds the door closed.
     epoch: u32,
@@ -74,10 +76,28 @@ pub(crate) enum Outcome {
     Gone,
 }
 
+/// When the kernel sends what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Push {
+    /// At once.
+    Now,
+    /// Together with what follows, or after 200 ms if nothing does: the handshake of a session takes
+    /// two packets instead of five.
+    WithNext,
+}
+
+/// Bytes at the first door that have one fate.
+struct Piece {
+    length: usize,
+    passes: bool,
+    push: Push,
+}
+
 impl Default for Doors {
     fn default() -> Self {
         Self {
             wire: Wire::Http,
+            direct: false,
             second: Second::Closed,
             epoch: 0,
             last: 0,
@@ -87,9 +107,10 @@ impl Default for Doors {
 }
 
 impl Doors {
-    /// The response that follows is the 101 of an upgrade.
-    pub(crate) fn expect_upgrade(&mut self) {
+    /// The response that follows is the 101 of a WebSocket; `direct` if the session begins with it.
+    pub(crate) fn expect_upgrade(&mut self, direct: bool) {
         self.wire = Wire::Head(0);
+        self.direct = direct;
     }
 
     /// The client is in the namespace: its first count is on its way to the first door. Whether the
@@ -122,18 +143,22 @@ impl Doors {
     /// Writes by the first door. Counts that do not pass are taken and not sent.
     ///
     /// # Errors
-    /// Those of `send`; `WouldBlock` when nothing was taken.
+    /// Those of `write`; `WouldBlock` when nothing was taken.
     pub(crate) fn write_first(
         &mut self,
         bytes: &[u8],
         effects: &mut Effects,
-        mut send: impl FnMut(&[u8]) -> io::Result<usize>,
+        mut write: impl FnMut(&[u8], Push) -> io::Result<usize>,
     ) -> io::Result<usize> {
-        self.finish_rest(&mut send)?;
+        self.finish_rest(&mut |bytes: &[u8]| write(bytes, Push::Now))?;
         let mut taken = 0;
         while taken < bytes.len() {
             let ahead = &bytes[taken..];
-            let (length, passes) = self.piece(ahead)?;
+            let Piece {
+                length,
+                passes,
+                push,
+            } = self.piece(ahead)?;
             if !passes {
                 if let Second::Awaiting { polled: Some(last) } = self.second {
                     effects.ready = Some(self.open(last));
@@ -141,7 +166,7 @@ impl Doors {
                 taken += length;
                 continue;
             }
-            match send(&ahead[..length]) {
+            match write(&ahead[..length], push) {
                 Ok(sent) => {
                     self.left(ahead, sent, effects)?;
                     taken += sent;
@@ -156,28 +181,57 @@ impl Doors {
         Ok(taken)
     }
 
-    /// How many of the bytes ahead have one fate, and whether they pass. A count ends a piece: the
-    /// first one opens the second door, and changes what becomes of the next.
-    fn piece(&self, ahead: &[u8]) -> io::Result<(usize, bool)> {
+    /// The bytes ahead that have one fate. A count ends a piece: the first one opens the second
+    /// door, and changes what becomes of the next.
+    fn piece(&self, ahead: &[u8]) -> io::Result<Piece> {
+        let passing = |length, push| Piece {
+            length,
+            passes: true,
+            push,
+        };
         let mut at = match self.wire {
-            Wire::Http => return Ok((ahead.len(), true)),
-            Wire::Head(seen) => return Ok((wire::head(seen, ahead).0, true)),
-            Wire::Within(Kind::Count(_), left) => return Ok((left.min(ahead.len()), true)),
+            Wire::Http => return Ok(passing(ahead.len(), Push::Now)),
+            Wire::Head(seen) => return Ok(passing(wire::head(seen, ahead).0, self.with_next())),
+            Wire::Within(Kind::Count(_), left) => {
+                return Ok(passing(left.min(ahead.len()), Push::Now));
+            }
             Wire::Within(_, left) => left,
             Wire::Boundary => 0,
         };
+        let mut push = Push::Now;
         while at < ahead.len() {
             let (kind, length) = wire::frame(&ahead[at..])?;
-            if let Kind::Count(count) = kind {
-                return Ok(match (self.passes(count), at) {
-                    (true, _) => (at + length, true),
-                    (false, 0) => (length, false),
-                    (false, _) => (at, true),
-                });
+            match kind {
+                Kind::Count(count) if self.passes(count) => {
+                    return Ok(passing(at + length, Push::Now));
+                }
+                Kind::Count(_) if at == 0 => {
+                    return Ok(Piece {
+                        length,
+                        passes: false,
+                        push,
+                    });
+                }
+                Kind::Count(_) => return Ok(passing(at, push)),
+                Kind::Prelude => push = self.with_next(),
+                _ => push = Push::Now,
             }
             at += length;
         }
-        Ok((ahead.len(), true))
+        Ok(passing(ahead.len(), push))
+    }
+
+    /// Whether what leaves now may wait for what follows: as long as the first count has not left.
+    fn with_next(&self) -> Push {
+        let joined = matches!(
+            self.second,
+            Second::Open | Second::Parked(_) | Second::Ended
+        );
+        if self.direct && !joined {
+            Push::WithNext
+        } else {
+            Push::Now
+        }
     }
 
     fn open(&mut self, last: u64) -> Ready {
@@ -198,12 +252,12 @@ impl Doors {
             Kind::Close => closed = true,
             Kind::Ack => effects.acknowledged += 1,
             Kind::Probe => effects.probed = true,
-            Kind::Other => {}
+            Kind::Prelude | Kind::Other => {}
         })?;
         match (self.second, first_count) {
             _ if closed => self.second = Second::Ended,
             (Second::Awaiting { polled: None }, Some(count)) => {
-                effects.ready = Some(self.open(count))
+                effects.ready = Some(self.open(count));
             }
             (Second::Parked(last), _) if self.wire == Wire::Boundary => {
                 self.second = Second::Open;
@@ -223,7 +277,7 @@ impl Doors {
         &mut self,
         from: Ready,
         run: Option<&Run>,
-        mut send: impl FnMut(&[u8]) -> io::Result<usize>,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
     ) -> Outcome {
         if self.second != Second::Open || self.epoch != from.epoch {
             return Outcome::Gone;
@@ -232,8 +286,8 @@ impl Doors {
             self.second = Second::Parked(from.last);
             return Outcome::Parked;
         }
-        let written = self.finish_rest(&mut send).and_then(|()| match run {
-            Some(run) => send(run.bytes()).map(|sent| self.sent(run, sent)),
+        let written = self.finish_rest(&mut write).and_then(|()| match run {
+            Some(run) => write(run.bytes()).map(|sent| self.sent(run, sent)),
             None => Ok(Outcome::Whole),
         });
         match written {
@@ -255,9 +309,12 @@ impl Doors {
     }
 
     /// Completes the frame that the second door began; whoever writes next does it.
-    fn finish_rest(&mut self, send: &mut impl FnMut(&[u8]) -> io::Result<usize>) -> io::Result<()> {
+    fn finish_rest(
+        &mut self,
+        write: &mut impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
         while !self.rest.is_empty() {
-            let sent = send(&self.rest)?;
+            let sent = write(&self.rest)?;
             if sent == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }

@@ -29,10 +29,10 @@ impl Shared {
     /// A connection whose upgrade is done and whose client was welcomed.
     fn new(takes: &[usize]) -> Arc<Self> {
         let mut doors = Doors::default();
-        doors.expect_upgrade();
+        doors.expect_upgrade(true);
         let head = b"HTTP/1.1 101\r\n\r\n";
         doors
-            .write_first(head, &mut Effects::default(), |bytes| Ok(bytes.len()))
+            .write_first(head, &mut Effects::default(), |bytes, _| Ok(bytes.len()))
             .unwrap();
         doors.welcome(None);
         let line = Line {
@@ -53,7 +53,8 @@ impl Shared {
             let mut effects = Effects::default();
             let mut line = self.line.lock().unwrap();
             let Line { doors, wire, takes } = &mut *line;
-            let written = doors.write_first(bytes, &mut effects, |bytes| take(wire, takes, bytes));
+            let written =
+                doors.write_first(bytes, &mut effects, |bytes, _| take(wire, takes, bytes));
             drop(line);
             if let Some(ready) = effects.ready {
                 self.inbox.lock().unwrap().push(ready);

@@ -62,7 +62,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let mut doors = Doors::default();
-        doors.expect_upgrade();
+        doors.expect_upgrade(true);
         let queue = b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec();
         let peer = Peer::default();
         let mut world = Self {
@@ -106,7 +106,7 @@ impl World {
         let mut effects = Effects::default();
         let written = self
             .doors
-            .write_first(&self.queue, &mut effects, |b| self.peer.take(b));
+            .write_first(&self.queue, &mut effects, |b, _| self.peer.take(b));
         if let Some(ready) = effects.ready {
             self.member = Some(ready);
         }

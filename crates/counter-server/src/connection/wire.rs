@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Count(u64),
     /// An acknowledgement.
     Ack,
+    /// What only precedes a session's first count: the ping after the handshake, and CONNECT.
+    Prelude,
     /// The answer to the probe of an upgrade.
     Probe,
     /// A WebSocket Close.
@@ -39,6 +41,8 @@ const HEAD_END: &[u8] = b"\r\n\r\n";
 const CLOSE: u8 = 8;
 const ACK: &[u8] = b"43";
 const PROBE: &[u8] = b"3probe";
+const PING: &[u8] = b"2";
+const CONNECT: &[u8] = b"40";
 
 impl Wire {
     /// Accounts for `sent` bytes at the start of `bytes` and calls `ended` for each frame that
@@ -140,6 +144,8 @@ pub(super) fn frame(bytes: &[u8]) -> io::Result<(Kind, usize)> {
         Kind::Ack
     } else if payload_seen == PROBE {
         Kind::Probe
+    } else if payload_seen == PING || payload_seen.starts_with(CONNECT) {
+        Kind::Prelude
     } else {
         Kind::Other
     };

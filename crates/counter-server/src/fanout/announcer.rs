@@ -13,10 +13,12 @@ use socketioxide::socket::Sid;
 use tokio::sync::watch;
 
 use crate::connection::Connection;
+use crate::metrics::Metrics;
 
 #[derive(Debug)]
 pub(super) struct Announcer {
     newest: watch::Receiver<u64>,
+    metrics: Arc<Metrics>,
     sessions: Mutex<Sessions>,
 }
 
@@ -38,17 +40,23 @@ struct Announced {
 }
 
 impl Announcer {
-    pub(super) fn new(newest: watch::Receiver<u64>) -> Self {
+    pub(super) fn new(newest: watch::Receiver<u64>, metrics: Arc<Metrics>) -> Self {
         Self {
             newest,
+            metrics,
             sessions: Mutex::default(),
         }
     }
 
     pub(super) async fn run(&self) {
         let mut newest = self.newest.clone();
+        let mut before = *newest.borrow_and_update();
+        self.metrics.show_count(before);
         while newest.changed().await.is_ok() {
             let count = *newest.borrow_and_update();
+            self.metrics.show_count(count);
+            self.metrics.broadcasts.inc_by(count - before);
+            before = count;
             self.sessions()
                 .announced
                 .retain(|_, announced| announced.announce(count));

@@ -4,6 +4,8 @@
 //! failed commit left is there or it is not, and nobody has to guess.
 
 mod database;
+#[cfg(test)]
+mod power_loss;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -53,6 +53,11 @@ impl Ledger {
         self.count
     }
 
+    #[cfg(test)]
+    pub(crate) fn keys(&self) -> Vec<Remembered> {
+        self.order.iter().cloned().collect()
+    }
+
     /// Numbers the increments of a batch.
     pub(crate) fn plan(&self, batch: &Batch) -> Plan {
         let mut count = self.count.max(batch.at_least);

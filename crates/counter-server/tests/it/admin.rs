@@ -1,6 +1,7 @@
 //! What the admin listener says of a server that a test started.
 
 use std::fs;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use test_support::ServerProcess;
@@ -52,6 +53,17 @@ impl Watched {
             self.metric(name).await == value
         })
         .await;
+    }
+
+    /// Waits until a metric has at least this value.
+    pub(crate) async fn wait_for_at_least(&self, name: &str, value: f64) {
+        let what = format!("{name} is at least {value}");
+        wait_until(&what, async || self.metric(name).await >= value).await;
+    }
+
+    /// Asks the server to end, and waits until it has.
+    pub(crate) fn stop(self) -> ExitStatus {
+        self.server.stop()
     }
 
     /// Open descriptors of the server.

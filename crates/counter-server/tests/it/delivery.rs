@@ -117,9 +117,7 @@ async fn acknowledgements_that_nobody_reads_slow_their_client_down_and_are_not_l
     let server = Watched::start(&["--send-buffer", "4"]);
     let mut client = Raw::connect(server.url()).await;
     // The answers fill every buffer, and then the server reads no more.
-    let full = wait_until("the server has answered what it may", async || {
-        server.metric("counter_increments_total").await >= 2_048.0
-    });
+    let full = server.wait_for_at_least("counter_increments_total", 2_048.0);
     let answers = client.increment_and_read(0..20_000, full).await;
     for (id, answer) in (0..).zip(answers) {
         assert_eq!(answer, format!("43{id}[{}]", id + 1));
@@ -153,4 +151,29 @@ async fn page(url: &str) -> String {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn what_was_read_is_answered_before_the_server_stops() {
+    let server = Watched::start(&[]);
+    let mut client = Raw::connect(server.url()).await;
+    client.emit_with_ack(0..1_000).await;
+    server
+        .wait_for_at_least("counter_increments_total", 1.0)
+        .await;
+    let stopping = tokio::task::spawn_blocking(move || server.stop());
+    let mut answered = 0;
+    let mut counted = 0;
+    while let Some(packet) = client.next().await {
+        answered += u64::from(packet.starts_with("43"));
+        if let Some(count) = crate::raw::count_of(&packet) {
+            counted = count;
+        }
+    }
+    assert!(stopping.await.unwrap().success());
+    assert!(answered > 0);
+    assert_eq!(
+        answered, counted,
+        "every count that was broadcast was acknowledged"
+    );
 }

@@ -82,6 +82,14 @@ impl Raw {
         self.writer.write_all(&bytes).await.unwrap();
     }
 
+    /// Emits increments with these ids.
+    pub(crate) async fn emit_with_ack(&mut self, ids: Range<u64>) {
+        let frames: Vec<u8> = ids
+            .flat_map(|id| frame(&format!(r#"42{id}["increment"]"#)))
+            .collect();
+        self.writer.write_all(&frames).await.unwrap();
+    }
+
     /// Emits increments with these ids, and at the same time, as soon as `start` is done, reads their
     /// answers.
     pub(crate) async fn increment_and_read(
@@ -128,8 +136,8 @@ impl Raw {
             if text == "2" {
                 self.send("3").await;
             }
-            if let Some(rest) = text.strip_prefix(PREFIX) {
-                return Some(rest.trim_end_matches(']').parse().unwrap());
+            if let Some(count) = count_of(&text) {
+                return Some(count);
             }
         }
     }
@@ -172,6 +180,12 @@ async fn next(reader: &mut OwnedReadHalf, unread: &mut Vec<u8>) -> Option<String
             return None;
         }
     }
+}
+
+/// The count of a `countUpdated` packet.
+pub(crate) fn count_of(packet: &str) -> Option<u64> {
+    let digits = packet.strip_prefix(PREFIX)?.strip_suffix(']')?;
+    Some(digits.parse().unwrap())
 }
 
 /// A masked text frame; the mask is zero, so the text stays readable.

@@ -114,16 +114,16 @@ impl Node {
     /// SIGTERM, and waits for its end.
     pub(crate) fn stop(mut self) {
         kill_process(self.pid(), Signal::TERM).expect("it is ours and not waited for yet");
-        self.wait();
-    }
-
-    /// Waits until it has ended by itself.
-    pub(crate) fn wait(&mut self) {
         self.child.wait().expect("it is ours");
     }
 
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("it is ours").is_some()
+    /// Waits until it has ended by itself.
+    #[cfg(feature = "failpoints")]
+    pub(crate) async fn ends(&mut self) -> std::process::ExitStatus {
+        eventually("the server ends", async || {
+            self.child.try_wait().expect("it is ours")
+        })
+        .await
     }
 
     /// The answer of the admin listener, head and body.

@@ -29,7 +29,8 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    /// With settings that override these, such as `["--requirepass", "secret"]`.
+    /// With settings that override these, such as `["--requirepass", "secret"]`; `PORT` stands for the
+    /// port that was found.
     pub(crate) fn start_with(settings: &[&str]) -> Self {
         // Between asking for a free port and using it another process may take it.
         for _ in 0..5 {
@@ -45,7 +46,10 @@ impl RedisServer {
         Self {
             data: TempDir::new().expect("a temporary directory can be made"),
             port,
-            settings: settings.iter().map(|&setting| setting.to_owned()).collect(),
+            settings: settings
+                .iter()
+                .map(|setting| setting.replace("PORT", &port.to_string()))
+                .collect(),
             url: format!("redis://127.0.0.1:{port}"),
             process: None,
         }

@@ -26,8 +26,8 @@ const CACHE: usize = 16 << 20;
 
 /// An open counter file, which no other process can open meanwhile.
 pub(super) struct Database {
-    path: PathBuf,
-    redb: redb::Database,
+    pub(super) path: PathBuf,
+    pub(super) redb: redb::Database,
 }
 
 impl Database {
@@ -150,7 +150,13 @@ fn create(path: &Path) -> Result<(), OpenError> {
         .tempfile_in(directory)
         .map_err(&refused)?
         .into_temp_path();
-    initialize(&new).map_err(|error| unusable(path, error))?;
+    redb::Database::create(&new)
+        .map_err(redb::Error::from)
+        .and_then(|redb| {
+            initialize(&redb)?;
+            Ok(redb.close()?)
+        })
+        .map_err(|error| unusable(path, error))?;
     match new.persist_noclobber(path) {
         Ok(()) => fs::File::open(directory)
             .and_then(|directory| directory.sync_all())
@@ -161,8 +167,8 @@ fn create(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-fn initialize(path: &Path) -> Result<(), redb::Error> {
-    let redb = redb::Builder::new().set_cache_size(CACHE).create(path)?;
+/// Writes what every counter file has.
+pub(super) fn initialize(redb: &redb::Database) -> Result<(), redb::Error> {
     let transaction = redb.begin_write()?;
     transaction.open_table(KEYS)?;
     {
@@ -170,8 +176,7 @@ fn initialize(path: &Path) -> Result<(), redb::Error> {
         counter.insert("format", FORMAT)?;
         counter.insert("count", 0)?;
     }
-    transaction.commit()?;
-    Ok(redb.close()?)
+    Ok(transaction.commit()?)
 }
 
 fn unusable(path: &Path, error: redb::Error) -> OpenError {
