@@ -12,11 +12,11 @@ run *ARGS:
 
 # Print every count of a running server
 watch *ARGS:
-    cargo run --release --quiet -p sockctl -- watch "$@"
+    @cargo run --release --quiet -p sockctl -- watch "$@"
 
 # Increment the count of a running server
 increment *ARGS:
-    cargo run --release --quiet -p sockctl -- increment "$@"
+    @cargo run --release --quiet -p sockctl -- increment "$@"
 
 # Measure a broadcast to CLIENTS on a server of its own, with RATE increments per second for DURATION
 loadtest clients="1000" rate="20" duration="10s":

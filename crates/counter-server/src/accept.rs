@@ -9,9 +9,9 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
 use crate::connection::{Connection, Stream};
@@ -82,11 +82,12 @@ pub(crate) async fn serve(
     site: Arc<Site>,
     stop: CancellationToken,
 ) {
-    let mut connections = JoinSet::new();
+    // Not a `JoinSet`: each task that ends would wake this one.
+    let connections = TaskTracker::new();
     for number in 0.. {
         let stream = tokio::select! {
             () = stop.cancelled() => break,
-            stream = next(&listener, &mut connections) => stream,
+            stream = next(&listener) => stream,
         };
         if fanout.connections() >= limits.connections {
             refuse(&stream);
@@ -96,18 +97,16 @@ pub(crate) async fn serve(
         connections.spawn(serve_connection(connection, site.clone(), stop.clone()));
     }
     drop(listener);
-    while connections.join_next().await.is_some() {}
+    connections.close();
+    connections.wait().await;
 }
 
-/// The next accepted stream; reaps what has ended meanwhile.
-async fn next(listener: &TcpListener, connections: &mut JoinSet<()>) -> TcpStream {
+/// The next accepted stream.
+async fn next(listener: &TcpListener) -> TcpStream {
     loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => return stream,
-                Err(error) => pause_after(&error).await,
-            },
-            Some(_) = connections.join_next() => {}
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => pause_after(&error).await,
         }
     }
 }

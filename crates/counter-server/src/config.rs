@@ -56,7 +56,8 @@ pub struct Config {
     )]
     pub store_prefix: String,
 
-    /// How long the key of an increment is remembered, such as 10m: so late a retry is safe
+    /// How long the key of an increment is remembered, such as 10m: so late a retry is safe. A
+    /// restart begins the time anew
     #[arg(long, env = "COUNTER_KEYS_FOR", default_value = "10m", value_parser = parse_duration, value_name = "TIME")]
     pub keys_for: Duration,
 

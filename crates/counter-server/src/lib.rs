@@ -95,7 +95,7 @@ fn log_to_stderr(format: LogFormat) {
 /// Once it accepts, it prints its addresses on stdout.
 ///
 /// # Errors
-/// A directory or file of the configuration cannot be read.
+/// The store cannot be opened, or a directory or file of the configuration not be read.
 pub async fn run(
     config: Config,
     listener: TcpListener,

@@ -1,8 +1,6 @@
 //! Conducts a run: starts the lanes, leads everybody from phase to phase over the board, and merges what they bring.
 
 use std::{
-    io::{Read as _, Write as _},
-    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -17,11 +15,12 @@ use crate::{
     board::{Board, LEAVE, Live, Place},
     live::View,
     measure::PhaseRecord,
+    patience::Patience,
     plan::{Plan, Role, Stream},
-    scenario::{Action, Phase},
+    scenario::Phase,
     server::{Server, Usage},
     time::{ClockReport, MILLISECOND, Nanos, SECOND, now},
-    worker::{self, Ended, Order},
+    worker::{self, Ended},
 };
 
 /// From the announcement of a phase to its start: several turns of every lane.
@@ -72,8 +71,10 @@ pub(crate) fn run(
                 .spawn(move || report_failure(worker::run_lanes(plan, board, 0, &sender), &sender));
         } else {
             for worker in 0..plan.workers {
-                let (child, sender) = (start_worker(plan, &board, worker)?, sender.clone());
-                scope.spawn(move || report_failure(collect(child, worker, &sender), &sender));
+                let (child, sender) = (worker::start(plan, &board, worker)?, sender.clone());
+                scope.spawn(move || {
+                    report_failure(worker::collect(child, worker, &sender), &sender);
+                });
             }
         }
         drop(sender);
@@ -110,45 +111,6 @@ fn report_failure(result: anyhow::Result<()>, sender: &SyncSender<Ended>) {
         // Nobody listens any more: then the run has ended with an error already.
         let _ = sender.send(Err(error));
     }
-}
-
-fn start_worker(plan: &Plan, board: &Board, worker: usize) -> anyhow::Result<Child> {
-    let program = std::env::current_exe().context("cannot find loadgen's own program")?;
-    let mut child = Command::new(program)
-        .arg("worker")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start a worker process")?;
-    let order = serde_json::to_vec(&Order {
-        plan: plan.clone(),
-        board: board.path(),
-        worker,
-    })?;
-    if let Some(mut stdin) = child.stdin.take() {
-        stdin
-            .write_all(&order)
-            .context("cannot give a worker its order")?;
-    }
-    Ok(child)
-}
-
-fn collect(mut child: Child, worker: usize, sender: &SyncSender<Ended>) -> anyhow::Result<()> {
-    let mut text = String::new();
-    if let Some(mut stdout) = child.stdout.take() {
-        stdout
-            .read_to_string(&mut text)
-            .context("cannot read from a worker")?;
-    }
-    let status = child.wait().context("cannot wait for a worker")?;
-    if !status.success() {
-        bail!("worker process {worker} failed ({status})");
-    }
-    let records: Vec<_> = serde_json::from_str(&text).context("a worker's records are broken")?;
-    for record in records {
-        let _ = sender.send(Ok(record));
-    }
-    Ok(())
 }
 
 fn gather(
@@ -312,50 +274,5 @@ impl<J: Judge> Conductor<'_, J> {
                 bail!("a lane ended before the run did")
             }
         }
-    }
-}
-
-/// How long to wait for a phase.
-struct Patience {
-    /// Where an end can be foreseen.
-    deadline: Option<Nanos>,
-    /// Else as long as something moves.
-    stalled: Nanos,
-    moved: (u64, Nanos),
-}
-
-impl Patience {
-    fn new(plan: &Plan, phase: &Phase, start: Nanos) -> Self {
-        let publishing = phase
-            .publish
-            .map_or(0, |publish| publish.length + plan.ack_timeout + plan.drain);
-        let lasting = match phase.action {
-            Action::Open { .. } => None,
-            Action::Hold | Action::Stop { .. } => Some(publishing),
-            Action::Cut { spread } => Some(publishing.max(spread + plan.return_timeout)),
-            Action::Resume => Some(plan.drain),
-        };
-        let deadline =
-            lasting.map(|lasting| start.saturating_add(phase.hold).saturating_add(lasting));
-        Self {
-            deadline,
-            stalled: plan.connect_timeout + 3 * SECOND,
-            moved: (0, start),
-        }
-    }
-
-    fn is_over(&mut self, board: &Board, now: Nanos) -> bool {
-        let Some(deadline) = self.deadline else {
-            let figures = [Live::Opened, Live::Failed, Live::Disconnected];
-            let sum = board
-                .slots()
-                .map(|slot| figures.map(|live| slot.get(live)).iter().sum::<u64>())
-                .sum();
-            if sum != self.moved.0 {
-                self.moved = (sum, now);
-            }
-            return now > self.moved.1 + self.stalled;
-        };
-        now > deadline
     }
 }

@@ -1,16 +1,14 @@
 //! From the command line to a [`Plan`]: everything is checked and resolved here, and the server is asked once what it
 //! can do. What fails here fails before any load.
 
-use std::net::ToSocketAddrs as _;
-
-use anyhow::{Context as _, bail, ensure};
-use url::Url;
+use anyhow::{Context as _, ensure};
 
 use crate::{
-    cli::{Command, Common, TargetArgs},
+    cli::{Command, Common},
     driver::{self, Endpoint},
-    plan::{Correlate, Plan, Stream, Target, Tls},
+    plan::{Correlate, Driver, Plan, Stream, Target, Tls, Transport},
     scenario::{self, Load, Phase, Publish},
+    target,
     time::nanos,
 };
 
@@ -111,7 +109,7 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
         .target
         .url
         .iter()
-        .map(|url| target(url, &common.target))
+        .map(|url| target::target(url, &common.target))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let workers = machine.workers as usize;
     if common.target.independent {
@@ -119,6 +117,28 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
             workers <= targets.len() || workers.is_multiple_of(targets.len()),
             "--workers has to be a multiple of the {} URLs",
             targets.len()
+        );
+    }
+    if machine.driver == Driver::RustSocketio {
+        ensure!(
+            cfg!(feature = "rust-socketio"),
+            "this loadgen was built without the second driver; build it with \
+             `cargo build --release -p loadgen --features rust-socketio`"
+        );
+        let able = matches!(
+            command,
+            Command::Broadcast(_) | Command::Connect(_) | Command::Idle(_)
+        );
+        ensure!(
+            able && correlate != Correlate::Payload
+                && common.target.transport == Transport::Websocket,
+            "--driver rust-socketio knows broadcast, connect and idle, by value or position, over WebSocket"
+        );
+        ensure!(
+            machine.source.is_empty()
+                && common.target.header.is_empty()
+                && common.target.ca_file.is_none(),
+            "--driver rust-socketio has no --source, --header and --ca-file"
         );
     }
     let payload = payload(events.payload.as_deref(), correlate)?;
@@ -141,8 +161,13 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
             .flat_map(|source| source.0.iter().copied())
             .collect(),
         transport: common.target.transport,
-        namespace: namespace(&common.target.namespace)?,
-        auth: common.target.auth.as_deref().map(auth).transpose()?,
+        namespace: target::namespace(&common.target.namespace)?,
+        auth: common
+            .target
+            .auth
+            .as_deref()
+            .map(target::auth)
+            .transpose()?,
         tls: Tls {
             insecure: common.target.insecure,
             ca_file: common.target.ca_file.clone(),
@@ -224,87 +249,6 @@ fn phases(command: &Command, common: &Common) -> Vec<Phase> {
         Command::Capacity { step, .. } => scenario::capacity(&load, *step),
         _ => scenario::broadcast(&load),
     }
-}
-
-fn target(text: &str, args: &TargetArgs) -> anyhow::Result<Target> {
-    let url = Url::parse(text).or_else(|_| Url::parse(&format!("http://{text}")));
-    let url = url.with_context(|| format!("{text:?} is no URL; write http://127.0.0.1:3000"))?;
-    let tls = match url.scheme() {
-        "http" | "ws" => false,
-        "https" | "wss" => true,
-        other => bail!("{text:?} begins with {other:?}; write http, https, ws or wss"),
-    };
-    let host = url
-        .host_str()
-        .with_context(|| format!("{text:?} names no host"))?;
-    let port = url
-        .port_or_known_default()
-        .unwrap_or(if tls { 443 } else { 80 });
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut addresses = (bare, port)
-        .to_socket_addrs()
-        .with_context(|| format!("cannot find the host of {text}"))?;
-    let address = addresses
-        .next()
-        .with_context(|| format!("the host of {text} has no address"))?;
-    ensure!(
-        args.path.starts_with('/'),
-        "--path begins with /, as in /socket.io/"
-    );
-    let mut path = format!("{}?", args.path);
-    for pair in &args.query {
-        let (name, value) = pair
-            .split_once('=')
-            .with_context(|| format!("--query {pair:?} is not NAME=VALUE"))?;
-        let encoded = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair(name, value)
-            .finish();
-        path.push_str(&encoded);
-        path.push('&');
-    }
-    let mut headers = String::new();
-    for header in &args.header {
-        let (name, value) = header
-            .split_once(':')
-            .with_context(|| format!("--header {header:?} is not NAME: VALUE"))?;
-        let clean = |part: &str| !part.contains(['\r', '\n']) && !part.is_empty();
-        ensure!(
-            clean(name.trim()) && clean(value.trim()),
-            "--header {header:?} is not NAME: VALUE"
-        );
-        headers.extend([name.trim(), ": ", value.trim(), "\r\n"]);
-    }
-    let host_header = url
-        .port()
-        .map_or(host.to_owned(), |port| format!("{host}:{port}"));
-    Ok(Target {
-        url: text.to_owned(),
-        address,
-        tls_name: tls.then(|| bare.to_owned()),
-        host: host_header,
-        path,
-        headers,
-    })
-}
-
-fn namespace(name: &str) -> anyhow::Result<String> {
-    let name = if name.starts_with('/') {
-        name.to_owned()
-    } else {
-        format!("/{name}")
-    };
-    ensure!(!name.contains(','), "a namespace has no comma: {name:?}");
-    Ok(name)
-}
-
-fn auth(text: &str) -> anyhow::Result<String> {
-    let value: serde_json::Value =
-        serde_json::from_str(text).with_context(|| format!("--auth {text:?} is no JSON"))?;
-    ensure!(
-        value.is_object(),
-        "--auth is a JSON object, as in {{\"token\":\"…\"}}"
-    );
-    Ok(value.to_string())
 }
 
 /// Checked by filling it in once: what comes out has to be JSON.

@@ -53,6 +53,8 @@ const LATE_SEND: Nanos = 5 * MILLISECOND;
 const LATE_READ: Nanos = 20 * MILLISECOND;
 /// A lane that uses more of its core than this is at its end.
 const BUSY: f64 = 0.95;
+/// A lane that has no core for more than this share of the time is not measuring, but waiting.
+const STARVED: f64 = 0.5;
 
 impl Verdict {
     pub(crate) fn invalid(&mut self, text: impl Into<String>) {
@@ -281,6 +283,13 @@ fn generator(finished: &Finished, verdict: &mut Verdict) {
         } else {
             verdict.notes.push(text);
         }
+    }
+    for lane in record.lanes.iter().filter(|lane| lane.waiting > STARVED) {
+        verdict.suspect(format!(
+            "{} was ready to run and had no core for {:.0} % of the time: the machine is too busy, for the server, too",
+            lane.name,
+            lane.waiting * 100.0
+        ));
     }
     for lane in record.lanes.iter().filter(|lane| lane.cpu > BUSY) {
         verdict.suspect(format!(

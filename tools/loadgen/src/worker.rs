@@ -2,11 +2,12 @@
 //! records back on stdout, and meanwhile shares the board.
 
 use std::{
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
+    process::{Child, Command, Stdio},
     sync::mpsc::SyncSender,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
@@ -81,5 +82,50 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     serde_json::to_writer(&mut out, &records)?;
     out.flush()?;
+    Ok(())
+}
+
+/// Starts a worker process and gives it its order.
+pub(crate) fn start(plan: &Plan, board: &Board, worker: usize) -> anyhow::Result<Child> {
+    let program = std::env::current_exe().context("cannot find loadgen's own program")?;
+    let mut child = Command::new(program)
+        .arg("worker")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot start a worker process")?;
+    let order = serde_json::to_vec(&Order {
+        plan: plan.clone(),
+        board: board.path(),
+        worker,
+    })?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin
+            .write_all(&order)
+            .context("cannot give a worker its order")?;
+    }
+    Ok(child)
+}
+
+/// Waits for a worker process, and passes its records on.
+pub(crate) fn collect(
+    mut child: Child,
+    worker: usize,
+    sender: &SyncSender<Ended>,
+) -> anyhow::Result<()> {
+    let mut text = String::new();
+    if let Some(mut stdout) = child.stdout.take() {
+        stdout
+            .read_to_string(&mut text)
+            .context("cannot read from a worker")?;
+    }
+    let status = child.wait().context("cannot wait for a worker")?;
+    if !status.success() {
+        bail!("worker process {worker} failed ({status})");
+    }
+    let records: Vec<_> = serde_json::from_str(&text).context("a worker's records are broken")?;
+    for record in records {
+        let _ = sender.send(Ok(record));
+    }
     Ok(())
 }

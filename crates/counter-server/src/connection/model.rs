@@ -21,13 +21,13 @@ struct Shared {
 struct Line {
     doors: Doors,
     wire: Vec<u8>,
-    /// How much the socket takes at each call; then it is full.
-    takes: Vec<usize>,
+    /// How much the socket room at each call; then it is full.
+    room: Vec<usize>,
 }
 
 impl Shared {
     /// A connection whose upgrade is done and whose client was welcomed.
-    fn new(takes: &[usize]) -> Arc<Self> {
+    fn new(room: &[usize]) -> Arc<Self> {
         let mut doors = Doors::default();
         doors.expect_upgrade(true);
         let head = b"HTTP/1.1 101\r\n\r\n";
@@ -38,7 +38,7 @@ impl Shared {
         let line = Line {
             doors,
             wire: Vec::new(),
-            takes: takes.iter().rev().copied().collect(),
+            room: room.iter().rev().copied().collect(),
         };
         Arc::new(Self {
             line: Mutex::new(line),
@@ -52,9 +52,9 @@ impl Shared {
         while !bytes.is_empty() {
             let mut effects = Effects::default();
             let mut line = self.line.lock().unwrap();
-            let Line { doors, wire, takes } = &mut *line;
+            let Line { doors, wire, room } = &mut *line;
             let written =
-                doors.write_first(bytes, &mut effects, |bytes, _| take(wire, takes, bytes));
+                doors.write_first(bytes, &mut effects, |bytes, _| take(wire, room, bytes));
             drop(line);
             if let Some(ready) = effects.ready {
                 self.inbox.lock().unwrap().push(ready);
@@ -75,8 +75,8 @@ impl Shared {
             &run
         });
         let mut line = self.line.lock().unwrap();
-        let Line { doors, wire, takes } = &mut *line;
-        match doors.write_second(from, run, |bytes| take(wire, takes, bytes)) {
+        let Line { doors, wire, room } = &mut *line;
+        match doors.write_second(from, run, |bytes| take(wire, room, bytes)) {
             Outcome::Whole => Some(Ready {
                 last: newest.max(from.last),
                 ..from
@@ -102,9 +102,9 @@ impl Shared {
     }
 }
 
-/// The socket: takes what it is told to at each call, later everything.
-fn take(wire: &mut Vec<u8>, takes: &mut Vec<usize>, bytes: &[u8]) -> io::Result<usize> {
-    let taken = takes.pop().unwrap_or(usize::MAX).min(bytes.len());
+/// The socket: room what it is told to at each call, later everything.
+fn take(wire: &mut Vec<u8>, room: &mut Vec<usize>, bytes: &[u8]) -> io::Result<usize> {
+    let taken = room.pop().unwrap_or(usize::MAX).min(bytes.len());
     if taken == 0 {
         return Err(io::ErrorKind::WouldBlock.into());
     }
@@ -144,9 +144,9 @@ fn settle(shared: &Shared, mut owned: Option<Ready>) {
 
 /// The writer sends the first count and an acknowledgement, cut by a full socket, while the count
 /// moves and the fan-out picks the connection up as soon as it joins.
-fn a_race(takes: &'static [usize]) {
+fn a_race(room: &'static [usize]) {
     loom::model(move || {
-        let shared = Shared::new(takes);
+        let shared = Shared::new(room);
         let writer = {
             let shared = shared.clone();
             thread::spawn(move || shared.write_first(&first_count_and_ack()))

@@ -82,6 +82,12 @@ impl World {
         frames::append(self.newest, &mut self.queue);
     }
 
+    fn all(&mut self, steps: Vec<Step>) {
+        for step in steps {
+            self.step(step);
+        }
+    }
+
     fn step(&mut self, step: Step) {
         match step {
             Step::Increment(by) => self.newest += by,
@@ -151,7 +157,7 @@ impl World {
         let mut kinds = Vec::new();
         Wire::Head(0)
             .advance(&self.peer.wire, self.peer.wire.len(), |kind| {
-                kinds.push(kind)
+                kinds.push(kind);
             })
             .unwrap();
         kinds
@@ -187,7 +193,7 @@ proptest! {
     #[test]
     fn every_count_arrives_once_and_in_order(steps in steps()) {
         let mut world = World::new();
-        steps.into_iter().for_each(|step| world.step(step));
+        world.all(steps);
         world.settle();
         let received = world.received();
         let counts = counts(&received);
@@ -203,9 +209,9 @@ proptest! {
         after in steps(),
     ) {
         let mut world = World::new();
-        before.into_iter().for_each(|step| world.step(step));
+        world.all(before);
         world.step(Step::Reenter);
-        after.into_iter().for_each(|step| world.step(step));
+        world.all(after);
         world.settle();
         let counts = counts(&world.received());
         prop_assert!(counts.is_sorted(), "{counts:?}");
@@ -222,7 +228,7 @@ proptest! {
         world.queue.truncate(world.queue.len() - frame_length(0));
         world.doors.welcome(Some(polled));
         frames::append(polled, &mut world.queue);
-        steps.into_iter().for_each(|step| world.step(step));
+        world.all(steps);
         world.settle();
         let counts = counts(&world.received());
         let expected: Vec<u64> = (polled + 1..=world.newest).collect();

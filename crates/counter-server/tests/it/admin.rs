@@ -37,7 +37,7 @@ impl Watched {
     }
 
     /// The value of a metric without labels.
-    pub(crate) async fn metric(&self, name: &str) -> f64 {
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
         let text = self.get("/metrics").await;
         let line = text
             .lines()
@@ -48,7 +48,7 @@ impl Watched {
     }
 
     /// Waits until a metric has this value.
-    pub(crate) async fn wait_for(&self, name: &str, value: f64) {
+    pub(crate) async fn wait_for(&self, name: &str, value: u64) {
         wait_until(&format!("{name} is {value}"), async || {
             self.metric(name).await == value
         })
@@ -56,7 +56,7 @@ impl Watched {
     }
 
     /// Waits until a metric has at least this value.
-    pub(crate) async fn wait_for_at_least(&self, name: &str, value: f64) {
+    pub(crate) async fn wait_for_at_least(&self, name: &str, value: u64) {
         let what = format!("{name} is at least {value}");
         wait_until(&what, async || self.metric(name).await >= value).await;
     }

@@ -1,4 +1,4 @@
-//! An independent Rust client, rust_socketio, against the server in this process.
+//! An independent Rust client, `rust_socketio`, against the server in this process.
 //!
 //! It shares no code with us, so it cannot agree with us on a mistake. Used where it can be relied on: asynchronous,
 //! WebSocket only, without reconnection, and joined only once `Event::Connect` has come.
@@ -134,7 +134,7 @@ impl Peer {
     }
 }
 
-/// A callback of rust_socketio that hands over what came.
+/// A callback of `rust_socketio` that hands over what came.
 fn deliver(
     to: mpsc::Sender<Payload>,
     payload: Payload,

@@ -81,12 +81,12 @@ async fn a_stopped_client_misses_nothing_and_slows_nobody() {
         quick.increment(1_000).await;
         quick.counts_until(round * 1_000).await;
     }
-    server.wait_for("counter_connections_behind", 1.0).await;
+    server.wait_for("counter_connections_behind", 1).await;
     stopped.signal(Signal::CONT);
     for count in 1..=9_000 {
         assert_eq!(stopped.next_count(), Some(count));
     }
-    server.wait_for("counter_connections_behind", 0.0).await;
+    server.wait_for("counter_connections_behind", 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,9 +103,9 @@ async fn a_client_stopped_for_longer_than_the_stall_timeout_is_gone() {
         quick.counts_until(round * 1_000).await;
     }
     server
-        .wait_for("counter_connections_stalled_total", 1.0)
+        .wait_for("counter_connections_stalled_total", 1)
         .await;
-    server.wait_for("counter_connections", 1.0).await;
+    server.wait_for("counter_connections", 1).await;
     wait_until("its descriptor is closed", async || {
         server.descriptors() == descriptors
     })

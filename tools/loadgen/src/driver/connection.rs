@@ -3,8 +3,6 @@
 
 use std::{borrow::Cow, io, net::IpAddr};
 
-use socketio_protocol::{Packet, engine};
-
 use super::{
     endpoint::Endpoint,
     frame::{self, Frame},
@@ -14,10 +12,7 @@ use super::{
     socket::Farewell,
     text::{Answer, Expected},
 };
-use crate::{
-    plan::Transport,
-    time::{Nanos, SECOND},
-};
+use crate::{plan::Transport, time::Nanos};
 
 /// Follows from the key of [`Endpoint`]'s handshake (RFC 6455, section 4.2.2).
 const ACCEPT: &str = "B5uZpQz/z9ZLI4hy386PZ8BvcWQ=";
@@ -26,8 +21,8 @@ const ACCEPT: &str = "B5uZpQz/z9ZLI4hy386PZ8BvcWQ=";
 pub(crate) trait Listener {
     /// The namespace is joined, over the transport that stays.
     fn joined(&mut self);
-    /// The expected event with this number; `last`: nothing else that is expected came in the same read after it.
-    fn expected(&mut self, number: u64, last: bool);
+    /// The expected event with this number.
+    fn expected(&mut self, number: u64);
     fn acked(&mut self, id: u64, answer: Answer);
     fn heartbeat(&mut self);
     fn malformed(&mut self);
@@ -62,7 +57,7 @@ pub(crate) enum Side {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Waits for the answer to the WebSocket request.
     Upgrading,
     /// Waits for the Engine.IO handshake.
@@ -75,14 +70,14 @@ enum Stage {
 }
 
 pub(crate) struct Connection {
-    stage: Stage,
+    pub(super) stage: Stage,
     pub(crate) web: Option<Link>,
     pub(crate) polling: Option<Box<Polling>>,
-    from: Option<IpAddr>,
+    pub(super) from: Option<IpAddr>,
     /// The unfinished message of several frames.
     fragments: Option<Vec<u8>>,
     /// How long the server may be silent: ping interval and timeout of its handshake.
-    patience: Nanos,
+    pub(super) patience: Nanos,
     heard: Nanos,
 }
 
@@ -168,11 +163,12 @@ impl Connection {
         side: Side,
         buffer: &mut Buffer,
         now: Nanos,
+        late: bool,
     ) -> Result<Option<Received>, Gone> {
         let Some(link) = self.link(side) else {
             return Ok(None);
         };
-        let received = link.receive(buffer)?;
+        let received = link.receive(buffer, late)?;
         self.heard = now;
         Ok(received)
     }
@@ -208,7 +204,6 @@ impl Connection {
         } else {
             0
         };
-        let mut before = None;
         while self.stage != Stage::Upgrading {
             let Some(frame) =
                 Frame::parse(bytes, at).map_err(|broken| Gone::because(broken.reason()))?
@@ -223,16 +218,9 @@ impl Connection {
                 None
             };
             match number {
-                Some(number) => {
-                    if let Some(number) = before.replace(number) {
-                        listener.expected(number, false);
-                    }
-                }
+                Some(number) => listener.expected(number),
                 None => self.frame(frame, payload, endpoint, expected, listener)?,
             }
-        }
-        if let Some(number) = before {
-            listener.expected(number, true);
         }
         Ok(at)
     }
@@ -279,7 +267,7 @@ impl Connection {
                 }
                 let whole = self.fragments.take().unwrap_or_default();
                 match expected.number(&whole) {
-                    Some(number) => listener.expected(number, true),
+                    Some(number) => listener.expected(number),
                     None => self.text(Side::Web, &whole, endpoint, listener)?,
                 }
                 Ok(())
@@ -301,138 +289,6 @@ impl Connection {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Every packet but the expected event.
-    #[cold]
-    fn text(
-        &mut self,
-        side: Side,
-        bytes: &[u8],
-        endpoint: &Endpoint,
-        listener: &mut impl Listener,
-    ) -> Result<(), Gone> {
-        let packet = std::str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| engine::Packet::decode(text).ok());
-        match packet {
-            Some(engine::Packet::Open(json)) => self.opened(json, side, endpoint),
-            Some(engine::Packet::Close) => Err(Gone::because("the server closed the session")),
-            Some(engine::Packet::Ping(data)) => {
-                listener.heartbeat();
-                self.reply(side, &format!("3{data}"))
-            }
-            Some(engine::Packet::Pong("probe")) if self.stage == Stage::Probing => {
-                self.stage = Stage::Joining;
-                self.finish_upgrade(listener)
-            }
-            Some(engine::Packet::Message(text)) => self.message(text, side, endpoint, listener),
-            Some(engine::Packet::Pong(_) | engine::Packet::Upgrade | engine::Packet::Noop) => {
-                Ok(())
-            }
-            None => {
-                listener.malformed();
-                Ok(())
-            }
-        }
-    }
-
-    fn reply(&mut self, side: Side, text: &str) -> Result<(), Gone> {
-        match (side, &mut self.polling) {
-            (Side::Polling, Some(polling)) => {
-                polling.say(text);
-                Ok(())
-            }
-            _ => self.send(text.as_bytes()),
-        }
-    }
-
-    fn opened(&mut self, json: &str, side: Side, endpoint: &Endpoint) -> Result<(), Gone> {
-        let handshake = engine::Handshake::decode(json);
-        let handshake =
-            handshake.map_err(|error| Gone::because(format!("the server's handshake: {error}")))?;
-        let patience = handshake.ping_interval + handshake.ping_timeout;
-        // A second more than the server allows itself: a late heartbeat on a busy machine is not a lost server.
-        self.patience = crate::time::nanos(patience).saturating_add(SECOND);
-        if side == Side::Web {
-            self.stage = Stage::Joining;
-        } else if let Some(polling) = &mut self.polling {
-            polling.session = Some(handshake.sid);
-        }
-        self.reply(side, &endpoint.join)
-    }
-
-    fn message(
-        &mut self,
-        text: &str,
-        side: Side,
-        endpoint: &Endpoint,
-        listener: &mut impl Listener,
-    ) -> Result<(), Gone> {
-        match Packet::decode(text) {
-            Ok(Packet::Connect { .. }) if side == Side::Web && self.stage == Stage::Joining => {
-                self.stage = Stage::Joined;
-                listener.joined();
-            }
-            Ok(Packet::Connect { .. }) if self.web.is_none() => {
-                self.web = Some(Link::connect(endpoint, self.from)?);
-            }
-            Ok(Packet::ConnectError { payload, .. }) => {
-                return Err(Gone::because(format!(
-                    "the server refused the namespace: {payload}"
-                )));
-            }
-            Ok(Packet::Disconnect { .. }) => {
-                return Err(Gone::because("the server ended the namespace"));
-            }
-            Ok(Packet::Ack(ack)) => listener.acked(ack.id, Answer::of(ack.args.get(0))),
-            Ok(Packet::Connect { .. } | Packet::Event(_))
-            | Err(socketio_protocol::Error::Binary { .. }) => {}
-            Err(_) => listener.malformed(),
-        }
-        Ok(())
-    }
-
-    /// Takes the answers of long-polling, and asks on, until the WebSocket stands.
-    fn polled(
-        &mut self,
-        endpoint: &Endpoint,
-        expected: &Expected,
-        bytes: &[u8],
-        listener: &mut impl Listener,
-    ) -> Result<usize, Gone> {
-        let mut at = 0;
-        while let Some(polling) = &mut self.polling
-            && let Some((packets, length)) = polling.answer(&bytes[at..])?
-        {
-            at += length;
-            for packet in packets {
-                match expected.number(packet.as_bytes()) {
-                    Some(number) => listener.expected(number, true),
-                    None => self.text(Side::Polling, packet.as_bytes(), endpoint, listener)?,
-                }
-            }
-            self.finish_upgrade(listener)?;
-            if let Some(polling) = &mut self.polling {
-                polling.ask(endpoint)?;
-            }
-        }
-        Ok(at)
-    }
-
-    /// Moves to the WebSocket as soon as the probe is answered and no poll is on its way.
-    fn finish_upgrade(&mut self, listener: &mut impl Listener) -> Result<(), Gone> {
-        let ready = self
-            .polling
-            .as_ref()
-            .is_some_and(|polling| !polling.is_waiting());
-        if ready && self.stage == Stage::Joining {
-            self.polling = None;
-            self.stage = Stage::Joined;
-            self.send(b"5")?;
-            listener.joined();
-        }
-        Ok(())
     }
 }
 

@@ -17,16 +17,16 @@ use rustix::{
 
 use super::{
     Endpoint,
-    connection::Gone,
+    desk::{Desk, Emitter, PhaseState},
     frame,
     lane::{Crew, LaneRecord},
-    swarm::{Audience, Manner, Swarm, TURN},
-    text::{Answer, Emission, Expected},
+    swarm::{Manner, Swarm, TURN},
+    text::{Emission, Expected},
 };
 use crate::{
-    board::{Board, Cell, Live, Place},
+    board::{Board, Place},
     ledger::Emit,
-    measure::{Arrival, Counting, Metric, Recorder},
+    measure::{Counting, Recorder},
     plan::{Correlate, Lane, Plan},
     scenario::{Action, Phase, Publish},
     schedule::Schedule,
@@ -49,44 +49,6 @@ pub(crate) struct Emitters<'a> {
     next: usize,
 }
 
-/// The emitters as the swarm's audience.
-struct Desk<'a> {
-    cell: Cell<'a>,
-    recorder: Recorder<'a>,
-    correlate: Correlate,
-    /// Whether an emitter has to hear an event before it counts as there.
-    must_be_greeted: bool,
-    emitters: Vec<Emitter>,
-    awaited: usize,
-    /// Acknowledgement ids are never given twice in a run.
-    serial: u64,
-    unacked: HashMap<u64, Emit>,
-    /// When to give up which id, in order.
-    deadlines: VecDeque<(Nanos, u64)>,
-    phase: PhaseState,
-    /// The newest number that an emitter has seen.
-    newest: Option<u64>,
-}
-
-#[derive(Default)]
-struct Emitter {
-    joined: bool,
-    greeted: bool,
-    awaited: bool,
-    /// In a closed loop: the number or acknowledgement id that has to come before it emits again.
-    waits_for: Option<u64>,
-}
-
-/// The emits of the present phase.
-#[derive(Default)]
-struct PhaseState {
-    base: u64,
-    sent: u64,
-    /// Of the acknowledged ones, the highest number.
-    highest: u64,
-    numbered: u64,
-}
-
 impl<'a> Emitters<'a> {
     pub(crate) fn new(
         plan: &'a Plan,
@@ -97,9 +59,8 @@ impl<'a> Emitters<'a> {
         let cell = board.cell(lane.cell);
         let recorder = Recorder::new(cell, board.slot(lane.index), plan.correlate.stream(), false);
         let manner = Manner {
-            sources: plan.sources.clone(),
-            timeout: plan.connect_timeout,
             concurrency: usize::MAX,
+            ..Manner::of(plan)
         };
         let mut swarm = Swarm::new(endpoints, manner, Expected::new(plan, 0))?;
         let timer = timerfd_create(
@@ -365,135 +326,5 @@ impl Crew for Emitters<'_> {
             phases: self.desk.recorder.finish(),
             clock: self.swarm.wall.report,
         }
-    }
-}
-
-impl Desk<'_> {
-    fn sent(&mut self, id: u64, emit: Emit, ack_timeout: Option<Nanos>) {
-        self.serial += 1;
-        self.phase.sent += 1;
-        self.recorder.counts().sent += 1;
-        self.recorder.slot().add(Live::Sent, 1);
-        self.recorder
-            .record()
-            .record(Metric::SendLag, emit.sent.saturating_sub(emit.planned), 1);
-        if let Some(timeout) = ack_timeout {
-            self.deadlines
-                .push_back((emit.sent.saturating_add(timeout), id));
-        }
-        let seen = self
-            .newest
-            .map_or(0, |newest| newest.saturating_sub(self.phase.base));
-        let under_way = match self.correlate {
-            Correlate::Value => self.unacked.len() as u64,
-            Correlate::Position | Correlate::Payload => self.phase.sent.saturating_sub(seen),
-        };
-        let in_flight = &mut self.recorder.record().in_flight;
-        *in_flight = under_way.max(*in_flight);
-    }
-
-    /// The last number that the receivers are to see.
-    fn last(&self) -> u64 {
-        match self.correlate {
-            Correlate::Value => self.phase.highest,
-            Correlate::Position => self.phase.base + self.phase.sent,
-            Correlate::Payload => self.phase.sent,
-        }
-    }
-
-    /// Gives up acknowledgements that are overdue.
-    fn expire(&mut self, now: Nanos) {
-        while let Some((_, id)) = self
-            .deadlines
-            .pop_front_if(|(deadline, _)| *deadline <= now)
-        {
-            if self.unacked.remove(&id).is_some() {
-                self.recorder.counts().unacked += 1;
-                self.let_go(|waits_for| waits_for == id);
-            }
-        }
-    }
-
-    /// In a closed loop: what these emitters waited for has come, or never will.
-    fn let_go(&mut self, came: impl Fn(u64) -> bool) {
-        for emitter in &mut self.emitters {
-            emitter.waits_for = emitter.waits_for.filter(|number| !came(*number));
-        }
-    }
-
-    fn arrive(&mut self, seat: usize) {
-        self.awaited -= usize::from(std::mem::take(&mut self.emitters[seat].awaited));
-    }
-}
-
-impl Audience for Desk<'_> {
-    fn joined(&mut self, seat: usize, _: Nanos) {
-        self.emitters[seat].joined = true;
-        if self.emitters[seat].greeted || !self.must_be_greeted {
-            self.arrive(seat);
-        }
-    }
-
-    fn expected(&mut self, seat: usize, _: Nanos, number: u64, _: Arrival) {
-        if !std::mem::replace(&mut self.emitters[seat].greeted, true) && self.emitters[seat].joined
-        {
-            self.arrive(seat);
-        }
-        if self.newest.is_none_or(|newest| number > newest) {
-            self.newest = Some(number);
-            self.recorder.slot().set(Live::Newest, number + 1);
-        }
-        match self.correlate {
-            Correlate::Value => {}
-            Correlate::Position => self.let_go(|waits_for| waits_for <= number),
-            Correlate::Payload => self.let_go(|waits_for| waits_for == number),
-        }
-    }
-
-    fn acked(&mut self, _: usize, id: u64, answer: Answer, arrival: Arrival) {
-        let Some(emit) = self.unacked.remove(&id) else {
-            return;
-        };
-        let latency = arrival.at.saturating_sub(emit.planned);
-        self.recorder
-            .record()
-            .record(Metric::AckLatency, latency, 1);
-        match answer {
-            Answer::Error => self.recorder.counts().refused += 1,
-            Answer::Number(number) => {
-                self.recorder.counts().acked += 1;
-                if self.correlate == Correlate::Value {
-                    self.cell.ledger.write(number, emit);
-                    self.phase.highest = self.phase.highest.max(number);
-                    self.phase.numbered += 1;
-                }
-            }
-            Answer::Other => self.recorder.counts().acked += 1,
-        }
-        if self.correlate == Correlate::Value {
-            self.let_go(|waits_for| waits_for == id);
-        }
-    }
-
-    fn gone(&mut self, seat: usize, joined: bool, reason: &Gone) {
-        let text = if joined {
-            "an emitter was disconnected"
-        } else {
-            "an emitter could not connect"
-        };
-        self.recorder
-            .record()
-            .fail(&format!("{text}: {}", reason.0), 1);
-        self.recorder.counts().emitters_lost += 1;
-        self.emitters[seat].joined = false;
-        self.arrive(seat);
-    }
-
-    fn read(&mut self, _: usize, _: u64, _: Option<Nanos>) {}
-
-    fn heartbeat(&mut self) {}
-
-    fn malformed(&mut self) {
-        self.recorder.counts().malformed += 1;
     }
 }

@@ -5,11 +5,17 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Endpoint, emitters::Emitters, receivers::Receivers};
+use super::{
+    Endpoint,
+    emitters::Emitters,
+    receivers::Receivers,
+    swarm::{Manner, Swarm},
+    text::Expected,
+};
 use crate::{
     board::{Board, LEAVE, Live, Place, Slot},
     measure::PhaseRecord,
-    plan::{Lane, Plan, Role},
+    plan::{Driver, Lane, Plan, Role},
     scenario::Phase,
     time::{ClockReport, Nanos, now},
 };
@@ -40,19 +46,26 @@ pub(crate) fn run(
     endpoints: &[Endpoint],
     lane: Lane,
 ) -> io::Result<LaneRecord> {
-    match lane.role {
-        Role::Receive { .. } => drive(
-            plan,
-            board,
-            lane,
-            Receivers::new(plan, board, endpoints, lane)?,
-        ),
-        Role::Emit => drive(
+    match (lane.role, plan.driver) {
+        (Role::Emit, _) => drive(
             plan,
             board,
             lane,
             Emitters::new(plan, board, endpoints, lane)?,
         ),
+        (Role::Receive { .. }, Driver::Epoll) => {
+            let swarm = Swarm::new(endpoints, Manner::of(plan), Expected::new(plan, 0))?;
+            drive(plan, board, lane, Receivers::new(plan, board, swarm, lane))
+        }
+        #[cfg(feature = "rust-socketio")]
+        (Role::Receive { .. }, Driver::RustSocketio) => {
+            let stock = super::stock::Stock::new(plan, plan.targets_of(lane.cell))?;
+            drive(plan, board, lane, Receivers::new(plan, board, stock, lane))
+        }
+        #[cfg(not(feature = "rust-socketio"))]
+        (Role::Receive { .. }, Driver::RustSocketio) => {
+            Err(io::Error::other("built without this driver"))
+        }
     }
 }
 

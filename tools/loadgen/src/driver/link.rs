@@ -48,10 +48,11 @@ impl Buffer {
     }
 }
 
-/// A read: bytes from the network, and the kernel's stamp in wall-clock time.
+/// A read: bytes from the network, and the kernel's stamps of the first and the last of them in wall-clock time.
 pub(crate) struct Received {
     pub(crate) bytes: usize,
-    pub(crate) stamp: Option<Nanos>,
+    pub(crate) first: Option<Nanos>,
+    pub(crate) last: Option<Nanos>,
 }
 
 impl Link {
@@ -129,14 +130,27 @@ impl Link {
     }
 
     /// Reads once; afterwards `buffer` holds the rest of the last read and what came now. `None`: there was nothing.
-    pub(crate) fn receive(&mut self, buffer: &mut Buffer) -> io::Result<Option<Received>> {
+    /// A `late` reader reads the first byte by itself: a read has one stamp, and it is that of its newest byte.
+    pub(crate) fn receive(
+        &mut self,
+        buffer: &mut Buffer,
+        late: bool,
+    ) -> io::Result<Option<Received>> {
         let kept = self.rest.len();
         buffer.reserve(kept + ROOM);
-        let read = self.socket.receive(&mut buffer.bytes[kept..kept + ROOM]);
-        let (bytes, stamp) = match read {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
-            read => read?,
+        let room = &mut buffer.bytes[kept..kept + ROOM];
+        let most = if late { 1 } else { ROOM };
+        let Some((head, first)) = some(self.socket.receive(&mut room[..most]))? else {
+            return Ok(None);
         };
+        let more = if late && head > 0 {
+            some(self.socket.receive(&mut room[head..]))?
+        } else {
+            None
+        };
+        // An end of the stream right behind the first byte shows again in the next read.
+        let (tail, last) = more.filter(|more| more.0 > 0).unwrap_or((0, first));
+        let bytes = head + tail;
         if bytes == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -150,7 +164,7 @@ impl Link {
             self.flush()?;
         }
         buffer.bytes[..kept].copy_from_slice(&self.rest);
-        Ok(Some(Received { bytes, stamp }))
+        Ok(Some(Received { bytes, first, last }))
     }
 
     /// What of the buffer has to wait for more.
@@ -161,6 +175,14 @@ impl Link {
 
     pub(crate) fn leave(self, farewell: Farewell) {
         self.socket.leave(farewell);
+    }
+}
+
+/// Nothing to read is no error.
+fn some<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        read => read.map(Some),
     }
 }
 

@@ -2,10 +2,14 @@
 //! of receiving: one read per wake-up into a shared buffer, with the kernel's time of arrival; frames taken apart in
 //! place; the expected event found by comparing bytes. Opening and everything rare may be slow.
 
+mod audience;
+mod clients;
 mod connection;
+mod desk;
 mod emitters;
 mod endpoint;
 mod frame;
+mod hall;
 mod http;
 mod lane;
 mod link;
@@ -13,7 +17,10 @@ mod poller;
 mod polling;
 mod probe;
 mod receivers;
+mod session;
 mod socket;
+#[cfg(feature = "rust-socketio")]
+mod stock;
 mod swarm;
 mod text;
 mod tls;

@@ -5,9 +5,10 @@ use anyhow::{Context as _, bail};
 
 use super::{
     Endpoint,
+    audience::Audience,
     connection::Gone,
     frame,
-    swarm::{Audience, Manner, Swarm, TURN},
+    swarm::{Manner, Swarm, TURN},
     text::{Answer, Emission, Expected},
 };
 use crate::{
@@ -36,9 +37,8 @@ pub(crate) struct Probe {
 /// Connects to one target, and emits once if `emit` is set.
 pub(crate) fn probe(plan: &Plan, endpoint: &Endpoint, emit: bool) -> anyhow::Result<Probe> {
     let manner = Manner {
-        sources: plan.sources.iter().take(1).copied().collect(),
-        timeout: plan.connect_timeout,
         concurrency: 1,
+        ..Manner::of(plan)
     };
     let endpoints = std::slice::from_ref(endpoint);
     let mut swarm = Swarm::new(endpoints, manner, Expected::new(plan, 0))

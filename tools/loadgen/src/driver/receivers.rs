@@ -3,16 +3,16 @@
 use std::io;
 
 use super::{
-    Endpoint,
-    connection::Gone,
+    clients::Clients,
+    hall::{Client, Hall},
     lane::{Crew, LaneRecord},
     socket::Farewell,
-    swarm::{Audience, Manner, Swarm, TURN},
-    text::{Answer, Expected},
+    swarm::TURN,
+    text::Expected,
 };
 use crate::{
-    board::{Board, Cell, Live, Place},
-    measure::{Arrival, Counting, Metric, Recorder, Sequence},
+    board::{Board, Live, Place},
+    measure::{Counting, Recorder},
     plan::{Correlate, Lane, Plan, Role, Stream},
     scenario::{Action, Phase},
     time::{Nanos, SECOND, now},
@@ -21,32 +21,10 @@ use crate::{
 /// A client that was cut off and is refused tries again after a random time up to this, as real ones do.
 const RETRY: Nanos = SECOND;
 
-/// One client, apart from its connection.
-#[derive(Default)]
-#[allow(
-    clippy::struct_excessive_bools,
-    reason = "they are independent of each other"
-)]
-struct Client {
-    sequence: Sequence,
-    joined: bool,
-    /// Whether it has heard its first event on this connection.
-    greeted: bool,
-    /// Whether the events of this phase are expected of it.
-    counted: bool,
-    stopped: bool,
-    /// Since when it is on its way back.
-    cut_at: Option<Nanos>,
-    /// Since when it reads again.
-    resumed_at: Option<Nanos>,
-    /// Whether the phase waits for it to be there.
-    awaited: bool,
-}
-
-pub(crate) struct Receivers<'a> {
+pub(crate) struct Receivers<'a, C> {
     plan: &'a Plan,
     lane: Lane,
-    swarm: Swarm<'a>,
+    swarm: C,
     hall: Hall<'a>,
     /// What is still to be done at the start of the phase.
     action: Option<Action>,
@@ -60,52 +38,25 @@ pub(crate) struct Receivers<'a> {
     random: fastrand::Rng,
 }
 
-/// The clients as the swarm's audience.
-struct Hall<'a> {
-    cell: Cell<'a>,
-    recorder: Recorder<'a>,
-    clients: Vec<Client>,
-    must_be_greeted: bool,
-    /// How many clients the phase waits for.
-    awaited: usize,
-    /// Clients that were refused on their way back.
-    refused: Vec<usize>,
-    phase: u64,
-}
-
-impl<'a> Receivers<'a> {
-    pub(crate) fn new(
-        plan: &'a Plan,
-        board: &'a Board,
-        endpoints: &'a [Endpoint],
-        lane: Lane,
-    ) -> io::Result<Self> {
+impl<'a, C: Clients> Receivers<'a, C> {
+    pub(crate) fn new(plan: &'a Plan, board: &'a Board, swarm: C, lane: Lane) -> Self {
         let cell = board.cell(lane.cell);
         let stream = plan.correlate.stream();
-        let recorder = Recorder::new(
+        let may_wait = plan.correlate == Correlate::Value;
+        let hall = Hall {
             cell,
-            board.slot(lane.index),
-            stream,
-            plan.correlate == Correlate::Value,
-        );
-        let manner = Manner {
-            sources: plan.sources.clone(),
-            timeout: plan.connect_timeout,
-            concurrency: plan.concurrency,
+            recorder: Recorder::new(cell, board.slot(lane.index), stream, may_wait),
+            clients: Vec::new(),
+            must_be_greeted: plan.greeted,
+            awaited: 0,
+            refused: Vec::new(),
+            phase: 0,
         };
-        Ok(Self {
+        Self {
             plan,
             lane,
-            swarm: Swarm::new(endpoints, manner, Expected::new(plan, 0))?,
-            hall: Hall {
-                cell,
-                recorder,
-                clients: Vec::new(),
-                must_be_greeted: plan.greeted,
-                awaited: 0,
-                refused: Vec::new(),
-                phase: 0,
-            },
+            swarm,
+            hall,
             action: None,
             place: Place { phase: 0, start: 0 },
             hold: 0,
@@ -113,7 +64,7 @@ impl<'a> Receivers<'a> {
             opened: 0,
             complete: 0,
             random: fastrand::Rng::with_seed(plan.seed ^ lane.index as u64),
-        })
+        }
     }
 
     fn act(&mut self, action: Action) -> io::Result<()> {
@@ -221,7 +172,7 @@ impl<'a> Receivers<'a> {
     }
 }
 
-impl Crew for Receivers<'_> {
+impl<C: Clients> Crew for Receivers<'_, C> {
     fn begin(&mut self, phase: &Phase, place: Place) -> io::Result<()> {
         (self.place, self.hold, self.complete) = (place, phase.hold, 0);
         self.hall.phase = place.phase;
@@ -295,130 +246,7 @@ impl Crew for Receivers<'_> {
     fn finish(self) -> LaneRecord {
         LaneRecord {
             phases: self.hall.recorder.finish(),
-            clock: self.swarm.wall.report,
+            clock: self.swarm.clock(),
         }
-    }
-}
-
-impl Hall<'_> {
-    /// The client is where the phase wants it.
-    fn arrive(&mut self, seat: usize) {
-        let client = &mut self.clients[seat];
-        self.awaited -= usize::from(std::mem::take(&mut client.awaited));
-        if client.cut_at.take().is_some() {
-            self.recorder.counts().returned += 1;
-        }
-    }
-
-    #[cold]
-    fn first_event(&mut self, seat: usize, planned: Nanos, number: u64, at: Nanos) {
-        let client = &mut self.clients[seat];
-        client.greeted = true;
-        self.recorder
-            .record()
-            .record(Metric::FirstEvent, at.saturating_sub(planned), 1);
-        if let Some(cut_at) = client.cut_at {
-            self.recorder
-                .record()
-                .record(Metric::Recovery, at.saturating_sub(cut_at), 1);
-            self.recorder.rejoined(&mut client.sequence, number);
-        } else {
-            client.sequence.begin_after(number);
-        }
-        // While it is still polling it is not there yet.
-        if client.joined {
-            self.arrive(seat);
-        }
-    }
-
-    #[cold]
-    fn catch_up(&mut self, seat: usize) {
-        let client = &mut self.clients[seat];
-        let Some(resumed_at) = client.resumed_at else {
-            return;
-        };
-        if self
-            .cell
-            .last(self.phase)
-            .is_some_and(|last| client.sequence.last() >= last)
-        {
-            // The reading counts here, not the arrival: the kernel had most of it all the time.
-            self.recorder
-                .record()
-                .record(Metric::CatchUp, now().saturating_sub(resumed_at), 1);
-            client.resumed_at = None;
-        }
-    }
-}
-
-impl Audience for Hall<'_> {
-    fn joined(&mut self, seat: usize, planned: Nanos) {
-        let at = now();
-        self.recorder
-            .record()
-            .record(Metric::ConnectTime, at.saturating_sub(planned), 1);
-        self.recorder.counts().opened += 1;
-        self.recorder.slot().add(Live::Opened, 1);
-        self.recorder.slot().add(Live::Held, 1);
-        self.clients[seat].joined = true;
-        if !self.must_be_greeted {
-            if let Some(cut_at) = self.clients[seat].cut_at {
-                self.recorder
-                    .record()
-                    .record(Metric::Recovery, at.saturating_sub(cut_at), 1);
-            }
-            self.clients[seat].greeted = true;
-            self.arrive(seat);
-        } else if self.clients[seat].greeted {
-            // Its first event came while it was still polling.
-            self.arrive(seat);
-        }
-    }
-
-    #[inline]
-    fn expected(&mut self, seat: usize, planned: Nanos, number: u64, arrival: Arrival) {
-        let client = &mut self.clients[seat];
-        if !client.greeted {
-            return self.first_event(seat, planned, number, arrival.at);
-        }
-        self.recorder.arrived(&mut client.sequence, number, arrival);
-        if client.resumed_at.is_some() {
-            self.catch_up(seat);
-        }
-    }
-
-    fn acked(&mut self, _: usize, _: u64, _: Answer, _: Arrival) {}
-
-    fn gone(&mut self, seat: usize, joined: bool, reason: &Gone) {
-        let client = &mut self.clients[seat];
-        self.recorder.record().fail(&reason.0, 1);
-        let slot = self.recorder.slot();
-        if joined {
-            self.recorder.counts().disconnected += 1;
-            slot.add(Live::Disconnected, 1);
-            slot.add_signed(Live::Held, -1);
-        } else {
-            self.recorder.counts().failed += 1;
-            slot.add(Live::Failed, 1);
-        }
-        (client.joined, client.greeted) = (false, false);
-        if client.cut_at.is_some() {
-            self.refused.push(seat);
-        } else {
-            self.awaited -= usize::from(std::mem::take(&mut client.awaited));
-        }
-    }
-
-    #[inline]
-    fn read(&mut self, bytes: usize, events: u64, delay: Option<Nanos>) {
-        self.recorder.read(bytes as u64, events, delay);
-    }
-
-    fn heartbeat(&mut self) {
-        self.recorder.counts().heartbeats += 1;
-    }
-
-    fn malformed(&mut self) {
-        self.recorder.counts().malformed += 1;
     }
 }

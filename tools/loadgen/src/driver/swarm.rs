@@ -4,15 +4,16 @@
 use std::{collections::VecDeque, io, net::IpAddr};
 
 use super::{
-    connection::{Connection, Gone, Listener, Side},
+    audience::{Audience, Reading},
+    connection::{Connection, Gone, Side},
     endpoint::Endpoint,
     link::Buffer,
     poller::{Interest, Poller, Ready},
     socket::Farewell,
-    text::{Answer, Expected},
+    text::Expected,
 };
 use crate::{
-    measure::Arrival,
+    plan::Plan,
     time::{MILLISECOND, Nanos, SECOND, WallClock, now},
 };
 
@@ -25,25 +26,22 @@ const LATE: Nanos = 2 * TURN + 2 * MILLISECOND;
 /// Connections begun per turn, so that a large number of them does not starve those that stand.
 const OPENED_PER_TURN: usize = 64;
 
-/// Who is told what happens to the connections, by their place in the swarm.
-pub(crate) trait Audience {
-    fn joined(&mut self, seat: usize, planned: Nanos);
-    fn expected(&mut self, seat: usize, planned: Nanos, number: u64, arrival: Arrival);
-    fn acked(&mut self, seat: usize, id: u64, answer: Answer, arrival: Arrival);
-    /// The connection ended, or never came about (`joined` tells).
-    fn gone(&mut self, seat: usize, joined: bool, reason: &Gone);
-    /// Bytes and messages were read: how late, by the kernel's stamp; `None`: it gave no stamp.
-    fn read(&mut self, bytes: usize, events: u64, delay: Option<Nanos>);
-    fn heartbeat(&mut self);
-    fn malformed(&mut self);
-}
-
 /// How a swarm opens its connections.
 pub(crate) struct Manner {
     pub(crate) sources: Vec<IpAddr>,
     pub(crate) timeout: Nanos,
     /// Connections on their way at a time.
     pub(crate) concurrency: usize,
+}
+
+impl Manner {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self {
+            sources: plan.sources.clone(),
+            timeout: plan.connect_timeout,
+            concurrency: plan.concurrency,
+        }
+    }
 }
 
 struct Seat {
@@ -243,13 +241,14 @@ impl<'a> Swarm<'a> {
         };
         let endpoint = &self.endpoints[*global % self.endpoints.len()];
         let now = now();
-        let Some(received) = connection.receive(side, &mut self.buffer, now)? else {
+        let late = now - self.woken[0] > LATE;
+        let Some(received) = connection.receive(side, &mut self.buffer, now, late)? else {
             return Ok(());
         };
-        let stamp = received.stamp.map(|wall| self.wall.monotonic(wall));
-        let at = stamp.unwrap_or(now).min(now);
-        let late = now - self.woken[0] > LATE;
-        let since = if late { self.woken[0].min(at) } else { at };
+        let monotonic = |wall| self.wall.monotonic(wall).min(now);
+        let stamp = received.last.map(monotonic);
+        let at = stamp.unwrap_or(now);
+        let since = received.first.map_or(at, monotonic).min(at);
         let mut reading = Reading {
             audience,
             seat,
@@ -374,50 +373,3 @@ impl<'a> Swarm<'a> {
 }
 
 const ALSO: u64 = u64::MAX;
-
-/// One read, on its way to the audience.
-struct Reading<'r, A> {
-    audience: &'r mut A,
-    seat: usize,
-    planned: Nanos,
-    at: Nanos,
-    since: Nanos,
-    events: u64,
-}
-
-impl<A: Audience> Listener for Reading<'_, A> {
-    fn joined(&mut self) {
-        self.audience.joined(self.seat, self.planned);
-    }
-
-    #[inline]
-    fn expected(&mut self, number: u64, last: bool) {
-        self.events += 1;
-        let arrival = Arrival {
-            at: self.at,
-            since: if last { self.at } else { self.since },
-        };
-        self.audience
-            .expected(self.seat, self.planned, number, arrival);
-    }
-
-    fn acked(&mut self, id: u64, answer: Answer) {
-        self.audience.acked(
-            self.seat,
-            id,
-            answer,
-            Arrival {
-                at: self.at,
-                since: self.at,
-            },
-        );
-    }
-
-    fn heartbeat(&mut self) {
-        self.audience.heartbeat();
-    }
-
-    fn malformed(&mut self) {
-        self.audience.malformed();
-    }
-}

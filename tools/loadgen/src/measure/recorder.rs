@@ -8,7 +8,7 @@ use super::{
     Counts, Histogram, Metric, PhaseRecord, Sequence, Step,
     record::LaneUse,
     sequence::Outcome,
-    ties::{Arrival, Fate, Tie, Ties},
+    ties::{Arrival, Ends, Fate, Tie, Ties},
 };
 use crate::{
     board::{Cell, Live, Slot},
@@ -119,18 +119,20 @@ impl<'a> Recorder<'a> {
             }
             Step::Stale => self.phase.record.counts.stale += 1,
         }
-        if arrival.is_exact() && !self.together.is_empty() {
-            self.part(number);
-        }
     }
 
-    /// The read is over, and `last` was its last number.
+    /// The read is over.
     #[cold]
-    fn part(&mut self, last: u64) {
+    fn part(&mut self) {
+        let (Some(&(first, _)), Some(&(last, _))) = (self.together.first(), self.together.last())
+        else {
+            return;
+        };
+        let ends = Ends { first, last };
         let mut together = std::mem::take(&mut self.together);
         self.phase.record.counts.coalesced += together.len() as u64;
         for (number, arrival) in together.drain(..) {
-            let fate = self.ties.tie(number, last, arrival);
+            let fate = self.ties.tie(number, ends, arrival);
             self.decide(fate);
         }
         self.together = together;
@@ -140,6 +142,9 @@ impl<'a> Recorder<'a> {
     #[inline]
     pub(crate) fn read(&mut self, bytes: u64, events: u64, delay: Option<Nanos>) {
         self.phase.record.counts.received_bytes += bytes;
+        if !self.together.is_empty() {
+            self.part();
+        }
         if events == 0 || self.phase.counting != Counting::Latencies {
             return;
         }
@@ -155,7 +160,14 @@ impl<'a> Recorder<'a> {
             return;
         }
         if arrival.is_exact() {
-            let fate = self.ties.tie(number, number, arrival);
+            let fate = self.ties.tie(
+                number,
+                Ends {
+                    first: number,
+                    last: number,
+                },
+                arrival,
+            );
             self.decide(fate);
         } else {
             self.together.push((number, arrival));

@@ -2,9 +2,9 @@
 //! those arrivals wait.
 //!
 //! The kernel stamps a read with the arrival of its newest bytes. As long as we read promptly that is everybody's
-//! arrival. After a late wake-up it is an upper bound for all events but the last, and the last look at the connection
-//! a lower one; in between, a server that was as fast for them as for the last is believed. That is exact if only we
-//! were late, and at most the late wake-up off if the server itself sent them together.
+//! arrival. After a late wake-up a read may hold events that arrived one after the other; then its first byte is read
+//! by itself, so that the arrivals of the first and of the last event are known, and those between them are taken to
+//! have arrived as they were sent: evenly if only we were late, all at once if the server sent them together.
 
 use std::collections::HashMap;
 
@@ -19,10 +19,17 @@ const MOST_WAITING: usize = 1 << 20;
 /// When something arrived.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
-    /// At the latest: in the kernel if it stamps, else when it was read; monotonic.
+    /// The last event of the same read: in the kernel if it stamps, else when it was read; monotonic.
     pub(crate) at: Nanos,
-    /// At the earliest; the same if nothing else was read after it, or the reader was not late.
+    /// The first event of the same read; the same as `at` if the reader was not late.
     pub(crate) since: Nanos,
+}
+
+/// The numbers of the first and the last event of a read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
 }
 
 impl Arrival {
@@ -36,7 +43,7 @@ impl Arrival {
 pub(crate) struct Tie {
     pub(crate) emit: Emit,
     pub(crate) arrived: Nanos,
-    /// How much later it may have been.
+    /// How far off `arrived` may be.
     pub(crate) doubt: Nanos,
 }
 
@@ -53,7 +60,7 @@ pub(crate) struct Ties<'a> {
     ledger: Ledger<'a>,
     /// Whether emits become known only by their acknowledgement.
     may_wait: bool,
-    waiting: HashMap<u64, Vec<(Arrival, u64)>>,
+    waiting: HashMap<u64, Vec<(Arrival, Ends)>>,
     length: usize,
 }
 
@@ -71,10 +78,9 @@ impl<'a> Ties<'a> {
         self.length > 0
     }
 
-    /// `last` is the last number of the same read.
     #[inline]
-    pub(crate) fn tie(&mut self, number: u64, last: u64, arrival: Arrival) -> Fate {
-        if let Some(tie) = self.known(number, last, arrival) {
+    pub(crate) fn tie(&mut self, number: u64, ends: Ends, arrival: Arrival) -> Fate {
+        if let Some(tie) = self.known(number, ends, arrival) {
             return Fate::Tied(tie);
         }
         if !self.may_wait || self.length >= MOST_WAITING {
@@ -83,13 +89,13 @@ impl<'a> Ties<'a> {
         self.waiting
             .entry(number)
             .or_default()
-            .push((arrival, last));
+            .push((arrival, ends));
         self.length += 1;
         Fate::Waits
     }
 
     #[inline]
-    fn known(&self, number: u64, last: u64, arrival: Arrival) -> Option<Tie> {
+    fn known(&self, number: u64, ends: Ends, arrival: Arrival) -> Option<Tie> {
         let emit = self.ledger.read(number)?;
         if arrival.is_exact() {
             return Some(Tie {
@@ -98,12 +104,24 @@ impl<'a> Ties<'a> {
                 doubt: 0,
             });
         }
-        let after = self.ledger.read(last)?.sent.saturating_sub(emit.sent);
-        let arrived = arrival.at.saturating_sub(after).max(arrival.since);
+        let (first, last) = (
+            self.ledger.read(ends.first)?.sent,
+            self.ledger.read(ends.last)?.sent,
+        );
+        let share =
+            emit.sent.saturating_sub(first) as f64 / last.saturating_sub(first).max(1) as f64;
+        let between = arrival.at - arrival.since;
+        let arrived = arrival.since + (between as f64 * share.min(1.0)) as Nanos;
+        let is_end = number == ends.first || number == ends.last;
+        let doubt = if is_end {
+            0
+        } else {
+            (arrived - arrival.since).max(arrival.at - arrived)
+        };
         Some(Tie {
             emit,
             arrived,
-            doubt: arrival.at - arrived,
+            doubt,
         })
     }
 
@@ -118,8 +136,8 @@ impl<'a> Ties<'a> {
             length: 0,
         };
         self.waiting.retain(|number, arrivals| {
-            arrivals.retain(|(arrival, last)| {
-                let known = this.known(*number, *last, *arrival);
+            arrivals.retain(|(arrival, ends)| {
+                let known = this.known(*number, *ends, *arrival);
                 settled += usize::from(known.is_some());
                 known.map(&mut tied).is_none()
             });
@@ -169,45 +187,50 @@ mod tests {
     }
 
     #[test]
-    fn a_late_reader_believes_the_server_as_far_as_it_can() {
+    fn between_the_first_and_the_last_of_a_late_read_events_arrive_as_they_were_sent() {
         let words = words();
         let ledger = Ledger::new(&words);
         sent_every_10(ledger, 1..=9);
         let mut ties = Ties::new(ledger, false);
-        // The last one was sent at 90 and arrived at 95; before that, nobody had looked since 70.
-        let late = Arrival { at: 95, since: 70 };
-        assert_eq!(
-            arrived(ties.tie(9, 9, Arrival { at: 95, since: 95 })),
-            Some((95, 0))
-        );
-        assert_eq!(
-            arrived(ties.tie(8, 9, late)),
-            Some((85, 10)),
-            "it took 5, too"
-        );
-        assert_eq!(arrived(ties.tie(7, 9, late)), Some((75, 20)));
-        assert_eq!(
-            arrived(ties.tie(6, 9, late)),
-            Some((70, 25)),
-            "at 65 it was not there yet"
-        );
+        let ends = Ends { first: 5, last: 9 };
+        // Only we were late: each took 5.
+        let late = Arrival { at: 95, since: 55 };
+        assert_eq!(arrived(ties.tie(5, ends, late)), Some((55, 0)));
+        assert_eq!(arrived(ties.tie(7, ends, late)), Some((75, 20)));
+        assert_eq!(arrived(ties.tie(9, ends, late)), Some((95, 0)));
+        // The server sent them together.
+        let together = Arrival { at: 95, since: 95 };
+        assert_eq!(arrived(ties.tie(7, ends, together)), Some((95, 0)));
+        // Passed over by the first one: it told of them.
+        assert_eq!(arrived(ties.tie(2, ends, late)).map(|(at, _)| at), Some(55));
     }
 
     #[test]
-    fn arrivals_wait_for_their_emit_and_for_that_of_the_last_in_their_read() {
+    fn arrivals_wait_for_their_emit_and_for_those_of_the_ends_of_their_read() {
         let words = words();
         let ledger = Ledger::new(&words);
         let mut ties = Ties::new(ledger, true);
-        assert_eq!(ties.tie(1, 2, Arrival { at: 30, since: 5 }), Fate::Waits);
+        let ends = Ends { first: 1, last: 3 };
+        assert_eq!(
+            ties.tie(2, ends, Arrival { at: 40, since: 20 }),
+            Fate::Waits
+        );
         let mut settled = Vec::new();
-        sent_every_10(ledger, 1..=1);
+        sent_every_10(ledger, 1..=2);
         ties.settle(|tie| settled.push(tie.arrived));
         assert!(settled.is_empty() && ties.is_waiting());
-        sent_every_10(ledger, 2..=2);
+        sent_every_10(ledger, 3..=3);
         ties.settle(|tie| settled.push(tie.arrived));
-        assert_eq!(settled, [20]);
+        assert_eq!(settled, [30]);
         assert!(!ties.is_waiting());
-        ties.tie(50, 50, Arrival { at: 30, since: 30 });
+        ties.tie(
+            50,
+            Ends {
+                first: 50,
+                last: 50,
+            },
+            Arrival { at: 30, since: 30 },
+        );
         assert_eq!(ties.give_up(), 1);
     }
 }

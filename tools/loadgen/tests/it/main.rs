@@ -2,7 +2,11 @@
 
 mod broadcast;
 mod command_line;
+mod doors;
+mod peers;
 mod planted;
 mod program;
 mod results;
+mod second_driver;
 mod truth;
+mod wire;

@@ -3,9 +3,8 @@
 
 use std::{
     collections::BinaryHeap,
-    io::{IoSliceMut, Read as _, Write as _},
+    io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    os::fd::AsRawFd as _,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -14,10 +13,9 @@ use std::{
     time::Duration,
 };
 
-use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt::ReceiveTimestampns,
-};
-use rustix::time::{ClockId, clock_gettime};
+use nix::sys::socket::{setsockopt, sockopt::ReceiveTimestampns};
+
+use crate::wire::{message, now, receive, text, updated};
 
 /// What to do to the copy of one count for one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,15 +82,6 @@ enum News {
     Joined(Client),
     /// A client emitted; when it reached the kernel.
     Increment(u64),
-}
-
-fn clock(id: ClockId) -> u64 {
-    let time = clock_gettime(id);
-    time.tv_sec.unsigned_abs() * 1_000_000_000 + time.tv_nsec.unsigned_abs()
-}
-
-fn now() -> u64 {
-    clock(ClockId::Monotonic)
 }
 
 impl Server {
@@ -182,23 +171,6 @@ fn accept(
     }
 }
 
-fn text(payload: &str) -> Vec<u8> {
-    assert!(payload.len() < 126 || payload.len() < 65_536);
-    let mut frame = vec![0x81];
-    if payload.len() < 126 {
-        frame.push(payload.len() as u8);
-    } else {
-        frame.push(126);
-        frame.extend_from_slice(&(payload.len() as u16).to_be_bytes());
-    }
-    frame.extend_from_slice(payload.as_bytes());
-    frame
-}
-
-fn updated(count: u64) -> Vec<u8> {
-    text(&format!("42[\"countUpdated\",{count}]"))
-}
-
 /// One client, until it leaves. Errors are its leaving.
 fn serve(
     id: u64,
@@ -257,54 +229,6 @@ fn serve(
             }
         }
     }
-}
-
-/// Bytes, and when they reached the kernel, in monotonic time.
-fn receive(stream: &TcpStream) -> Option<(u64, Vec<u8>)> {
-    let mut bytes = vec![0; 4_096];
-    let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
-    let mut parts = [IoSliceMut::new(&mut bytes)];
-    let received = recvmsg::<()>(
-        stream.as_raw_fd(),
-        &mut parts,
-        Some(&mut control),
-        MsgFlags::empty(),
-    )
-    .ok()?;
-    let length = received.bytes;
-    if length == 0 {
-        return None;
-    }
-    let offset = clock(ClockId::Realtime) - now();
-    let arrived = received.cmsgs().ok()?.find_map(|message| match message {
-        ControlMessageOwned::ScmTimestampns(at) => {
-            Some(at.tv_sec().unsigned_abs() * 1_000_000_000 + at.tv_nsec().unsigned_abs() - offset)
-        }
-        _ => None,
-    });
-    bytes.truncate(length);
-    Some((arrived.expect("loopback stamps"), bytes))
-}
-
-/// The first whole message of a client, unmasked, and its length on the wire.
-fn message(bytes: &[u8]) -> Option<(String, usize)> {
-    let (short, begin) = (usize::from(bytes.get(1)? & 0x7f), 2);
-    let (length, begin) = if short == 126 {
-        (
-            usize::from(u16::from_be_bytes([*bytes.get(2)?, *bytes.get(3)?])),
-            4,
-        )
-    } else {
-        (short, begin)
-    };
-    let mask = bytes.get(begin..begin + 4)?;
-    let payload = bytes.get(begin + 4..begin + 4 + length)?;
-    let plain = payload
-        .iter()
-        .zip(mask.iter().cycle())
-        .map(|(byte, mask)| byte ^ mask)
-        .collect();
-    Some((String::from_utf8(plain).ok()?, begin + 4 + length))
 }
 
 /// The one thread that broadcasts.

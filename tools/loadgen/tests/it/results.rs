@@ -21,7 +21,10 @@ fn read(path: &Path) -> Value {
 fn the_published_schema_is_that_of_this_version() {
     let printed: Value = serde_json::from_str(&run("schema").stdout).expect("a schema");
     let published = read(Path::new(SCHEMA));
-    assert_eq!(printed, published, "renew it: cargo run -p loadgen -- schema > tools/loadgen/report.schema.json");
+    assert_eq!(
+        printed, published,
+        "renew it: cargo run -p loadgen -- schema > tools/loadgen/report.schema.json"
+    );
 }
 
 #[test]
@@ -42,20 +45,30 @@ fn every_file_tells_the_same_run() {
 
     let report = read(&json);
     let schema = jsonschema::validator_for(&read(Path::new(SCHEMA))).expect("a valid schema");
-    let errors: Vec<String> = schema.iter_errors(&report).map(|error| error.to_string()).collect();
+    let errors: Vec<String> = schema
+        .iter_errors(&report)
+        .map(|error| error.to_string())
+        .collect();
     assert!(errors.is_empty(), "{errors:?}");
     let mut broken = report.clone();
     broken["verdict"]["state"] = json!("FINE");
     assert!(!schema.is_valid(&broken), "the schema does say something");
 
     let moments = report["phases"][1]["series"].as_array().expect("a series");
-    let delivered: u64 = moments.iter().filter_map(|moment| moment["delivered"].as_u64()).sum();
+    let delivered: u64 = moments
+        .iter()
+        .filter_map(|moment| moment["delivered"].as_u64())
+        .sum();
     assert_eq!((delivered, count(&report, "delivered")), (1_500, 1_500));
 
     assert_eq!(values_of(&fs::read(hlog).expect("a log")), 1_500);
 
     let page = fs::read_to_string(html).expect("a page");
-    assert_eq!(page.matches("<svg").count(), 4, "latency, percentiles, delivery, connections");
+    assert_eq!(
+        page.matches("<svg").count(),
+        4,
+        "latency, percentiles, delivery, connections"
+    );
     for outside in ["<script", "<link", "<img", "@import", "url("] {
         assert!(!page.contains(outside), "{outside}");
     }
@@ -66,9 +79,15 @@ fn values_of(log: &[u8]) -> u64 {
     let mut deserializer = Deserializer::new();
     let mut values = 0;
     for entry in IntervalLogIterator::new(log) {
-        let LogEntry::Interval(interval) = entry.expect("a valid log") else { continue };
-        let bytes = data_encoding::BASE64.decode(interval.encoded_histogram().as_bytes()).expect("Base64");
-        let histogram: hdrhistogram::Histogram<u64> = deserializer.deserialize(&mut &bytes[..]).expect("a histogram");
+        let LogEntry::Interval(interval) = entry.expect("a valid log") else {
+            continue;
+        };
+        let bytes = data_encoding::BASE64
+            .decode(interval.encoded_histogram().as_bytes())
+            .expect("Base64");
+        let histogram: hdrhistogram::Histogram<u64> = deserializer
+            .deserialize(&mut &bytes[..])
+            .expect("a histogram");
         values += histogram.len();
     }
     values
@@ -106,13 +125,28 @@ fn a_comparison_fails_on_what_got_worse_and_on_nothing_else() {
     let slower = result(folder.path(), "slower.json", |report| {
         report["total"]["latencies"]["broadcast_latency"]["p99"] = json!(11.5);
     });
-    let losing = result(folder.path(), "losing.json", |report| report["total"]["counts"]["lost"] = json!(1));
-    let other = result(folder.path(), "other.json", |report| report["setup"]["clients"] = json!(3));
+    let losing = result(folder.path(), "losing.json", |report| {
+        report["total"]["counts"]["lost"] = json!(1);
+    });
+    let other = result(folder.path(), "other.json", |report| {
+        report["setup"]["clients"] = json!(3);
+    });
     let compare = |after: &str, more: &str| run(&format!("compare {before} {after} {more}"));
-    assert_eq!(compare(&same, "").code, Some(0), "{}", compare(&same, "").stdout);
+    assert_eq!(
+        compare(&same, "").code,
+        Some(0),
+        "{}",
+        compare(&same, "").stdout
+    );
     let worse = compare(&slower, "");
     assert_eq!(worse.code, Some(3));
-    assert!(worse.stdout.contains("WORSE   broadcast_latency p99: 10.0 ms -> 11.5 ms"), "{}", worse.stdout);
+    assert!(
+        worse
+            .stdout
+            .contains("WORSE   broadcast_latency p99: 10.0 ms -> 11.5 ms"),
+        "{}",
+        worse.stdout
+    );
     assert_eq!(compare(&slower, "--tolerance 0.2").code, Some(0));
     assert_eq!(compare(&slower, "--tolerance 0 --margin 2ms").code, Some(0));
     assert_eq!(compare(&losing, "").code, Some(3));

@@ -139,9 +139,12 @@ fn remembered(counts: impl Iterator<Item = u64>) -> Vec<Remembered> {
 }
 
 proptest! {
+    // Each is dozens of commits; without optimization they take their time.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn a_power_cut_takes_nothing_that_was_committed(
-        changes in 0_usize..3_000,
+        changes in 0_usize..1_500,
         seed in any::<u64>(),
         share in 0.0..1.0,
     ) {

@@ -1,0 +1,53 @@
+//! How long a phase may take before waiting makes no sense any more.
+
+use crate::{
+    board::{Board, Live},
+    plan::Plan,
+    scenario::{Action, Phase},
+    time::{Nanos, SECOND},
+};
+
+/// How long to wait for a phase.
+pub(crate) struct Patience {
+    /// Where an end can be foreseen.
+    deadline: Option<Nanos>,
+    /// Else as long as something moves.
+    stalled: Nanos,
+    moved: (u64, Nanos),
+}
+
+impl Patience {
+    pub(crate) fn new(plan: &Plan, phase: &Phase, start: Nanos) -> Self {
+        let publishing = phase
+            .publish
+            .map_or(0, |publish| publish.length + plan.ack_timeout + plan.drain);
+        let lasting = match phase.action {
+            Action::Open { .. } => None,
+            Action::Hold | Action::Stop { .. } => Some(publishing),
+            Action::Cut { spread } => Some(publishing.max(spread + plan.return_timeout)),
+            Action::Resume => Some(plan.drain),
+        };
+        let deadline =
+            lasting.map(|lasting| start.saturating_add(phase.hold).saturating_add(lasting));
+        Self {
+            deadline,
+            stalled: plan.connect_timeout + 3 * SECOND,
+            moved: (0, start),
+        }
+    }
+
+    pub(crate) fn is_over(&mut self, board: &Board, now: Nanos) -> bool {
+        let Some(deadline) = self.deadline else {
+            let figures = [Live::Opened, Live::Failed, Live::Disconnected];
+            let sum = board
+                .slots()
+                .map(|slot| figures.map(|live| slot.get(live)).iter().sum::<u64>())
+                .sum();
+            if sum != self.moved.0 {
+                self.moved = (sum, now);
+            }
+            return now > self.moved.1 + self.stalled;
+        };
+        now > deadline
+    }
+}

@@ -1,0 +1,118 @@
+// What durability costs: the three stores under the same loads, one after the other, in rounds.
+// `just stores [ROUNDS] [SECONDS]`, or `node tools/stores.mjs` after building counter-server and loadgen in release.
+//
+//   acknowledged/s  200 emitters, each waiting for one acknowledgement before its next click
+//   p99             1,000 clients, 1,000 increments/s on a schedule, planned send to arrival
+//
+// Redis runs with `appendonly yes` and `appendfsync always`, and on the same cores as everything else.
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { cpus, tmpdir, release } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const [rounds, seconds] = [Number(process.argv[2] ?? 5), Number(process.argv[3] ?? 5)];
+const built = join(process.env.CARGO_TARGET_DIR ?? 'target', 'release');
+const directory = mkdtempSync(join(tmpdir(), 'stores-'));
+const running = new Set();
+
+const LOADS = {
+  'acknowledged/s': {
+    args: ['ack', '--clients', '1', '--emitters', '200', '--closed'],
+    figure: ({ counts }) => counts.acked / seconds,
+    digits: 0,
+  },
+  'p99 ms': {
+    args: ['broadcast', '--clients', '1000', '--rate', '1000'],
+    figure: ({ latencies }) => latencies.broadcast_latency.p99,
+    digits: 1,
+  },
+};
+
+/** A process that is killed at the end whatever happens, once it has written what `ready` matches. */
+function start(command, args, ready) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  running.add(child);
+  child.on('exit', () => running.delete(child));
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => reject(new Error(`cannot run ${command}: ${error.message}`)));
+    child.on('exit', (code) => reject(new Error(`${command} ended with ${code}`)));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const match = ready.exec(line);
+      if (match) resolve({ child, match });
+    });
+  });
+}
+
+function stop(child) {
+  return new Promise((resolve) => {
+    child.on('exit', resolve);
+    child.kill();
+  });
+}
+
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+function measure(load, url) {
+  const result = join(directory, 'result.json');
+  const args = [...load.args, '--url', url, '--duration', `${seconds}s`, '--quiet', '--json', result];
+  const run = spawnSync(join(built, 'loadgen'), args, { encoding: 'utf8' });
+  if (run.error) throw new Error(`cannot run loadgen: ${run.error.message}; cargo build --release -p loadgen`);
+  const { verdict, total } = JSON.parse(readFileSync(result, 'utf8'));
+  if (verdict.state !== 'VALID') console.error(`  ${verdict.state}: ${verdict.reasons.map((it) => it.text).join('; ')}`);
+  return load.figure(total);
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+
+async function compare() {
+  const port = await freePort();
+  const redis = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', directory];
+  await start('redis-server', [...redis, '--appendonly', 'yes', '--appendfsync', 'always'], /Ready to accept/);
+  const stores = {
+    memory: () => 'memory',
+    file: (round) => `file:${join(directory, `${round}.redb`)}`,
+    redis: () => `redis://127.0.0.1:${port}`,
+  };
+  const figures = {};
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, load] of Object.entries(LOADS)) {
+      for (const [store, address] of Object.entries(stores)) {
+        const args = ['--port', '0', '--admin', 'off', '--store', address(round)];
+        const { child, match } = await start(join(built, 'counter-server'), args, /^server is running on (.*)$/);
+        const figure = measure(load, match[1]);
+        await stop(child);
+        console.error(`round ${round + 1}: ${store}: ${figure.toFixed(load.digits)} ${name}`);
+        ((figures[name] ??= {})[store] ??= []).push(figure);
+      }
+    }
+  }
+  console.log(`medians of ${rounds} rounds of ${seconds} s on ${cpus().length} x ${cpus()[0].model}, Linux ${release()}`);
+  for (const [name, load] of Object.entries(LOADS)) {
+    // In each round against memory in the same round: the machine drifts.
+    const { memory } = figures[name];
+    for (const store of Object.keys(stores)) {
+      const values = figures[name][store];
+      const ratio = median(values.map((value, round) => value / memory[round]));
+      const [value, times] = [median(values).toFixed(load.digits), ratio.toFixed(2)];
+      console.log(`${name.padEnd(16)} ${store.padEnd(8)} ${value.padStart(8)}   ${times} x memory`);
+    }
+  }
+}
+
+try {
+  await compare();
+} catch (error) {
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
+} finally {
+  await Promise.all([...running].map(stop));
+  rmSync(directory, { recursive: true });
+}
