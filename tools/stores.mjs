@@ -19,7 +19,7 @@ const running = new Set();
 
 const LOADS = {
   'acknowledged/s': {
-    args: ['ack', '--clients', '1', '--emitters', '200', '--closed'],
+    args: ['ack', '--clients', '200', '--closed'],
     figure: ({ counts }) => counts.acked / seconds,
     digits: 0,
   },
@@ -32,7 +32,7 @@ const LOADS = {
 
 /** A process that is killed at the end whatever happens, once it has written what `ready` matches. */
 function start(command, args, ready) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'warn' } });
   running.add(child);
   child.on('exit', () => running.delete(child));
   return new Promise((resolve, reject) => {
@@ -70,7 +70,7 @@ function measure(load, url) {
   return load.figure(total);
 }
 
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)];
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 
 async function compare() {
   const port = await freePort();

@@ -5,7 +5,7 @@ use anyhow::{Context as _, ensure};
 
 use crate::{
     cli::{Command, Common},
-    driver::{self, Endpoint},
+    driver::{self, Answer, Endpoint},
     plan::{Correlate, Driver, Plan, Stream, Target, Tls, Transport},
     scenario::{self, Load, Phase, Publish},
     target,
@@ -74,10 +74,16 @@ fn ask(
         );
         plan.greeted = false;
     }
-    if emit && probe.answer.is_none() {
+    // python-socketio answers with nothing in it: enough for a round trip, not to tell which count is whose.
+    let usable = match probe.answer {
+        None => false,
+        Some(Answer::Other) => plan.scenario == "ack",
+        Some(Answer::Number(_) | Answer::Error) => true,
+    };
+    if emit && !usable {
         ensure!(
             undecided,
-            "{} does not acknowledge {}; use --correlate position, or payload",
+            "{} does not acknowledge {} with its count; use --correlate position, or payload",
             target.url,
             plan.emit
         );
@@ -89,7 +95,7 @@ fn ask(
         );
         (plan.correlate, plan.ack) = (Correlate::Position, false);
         notes.push(
-            "the server does not acknowledge: the k-th emit is taken for the k-th count".into(),
+            "the server does not acknowledge with a count: the k-th emit is taken for the k-th count".into(),
         );
     }
     Ok(())

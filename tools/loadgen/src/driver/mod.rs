@@ -28,4 +28,4 @@ mod tls;
 pub(crate) use endpoint::Endpoint;
 pub(crate) use lane::{LaneRecord, run};
 pub(crate) use probe::probe;
-pub(crate) use text::fill;
+pub(crate) use text::{Answer, fill};
