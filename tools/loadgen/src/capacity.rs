@@ -83,6 +83,7 @@ pub(crate) fn found(plan: &Plan, outcome: &Outcome) -> Option<Capacity> {
     };
     let mut opened = PhaseRecord::default();
     let mut clients = 0;
+    let mut kept_before = None;
     for finished in &outcome.phases {
         if let Action::Open {
             clients: target, ..
@@ -113,7 +114,12 @@ pub(crate) fn found(plan: &Plan, outcome: &Outcome) -> Option<Capacity> {
             capacity.gave_way = Some(format!("({clients} clients) {broken}"));
             break;
         }
-        capacity.clients = Some(clients);
+        kept_before = capacity.clients.replace(clients);
+    }
+    // The live figures are coarser: they may end the search at a step that kept the limit by a hair.
+    if let (None, Some(reason)) = (&capacity.gave_way, &outcome.ended_early) {
+        capacity.gave_way = Some(format!("({clients} clients) {reason}"));
+        capacity.clients = kept_before;
     }
     Some(capacity)
 }
