@@ -5,13 +5,16 @@
 //! Knows nothing of sockets: who waits for an answer hands in a closure.
 
 mod retention;
+#[cfg(test)]
+mod tests;
 
 use std::future;
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
@@ -23,6 +26,10 @@ use crate::store::{self, Batch, Committed, Health, Key, Store};
 
 /// Increments per commit, so that one commit cannot take long however many wait.
 const MAX_BATCH: usize = 10_000;
+
+/// After a failure that took longer than this, what has come meanwhile fails too: it has waited as
+/// long, and would perhaps wait as long again.
+const LONG_FAILURE: Duration = Duration::from_millis(250);
 
 /// Called once with the count of this increment, or with why it was not counted.
 pub(crate) type Reply = Box<dyn FnOnce(Result<u64, Arc<store::Error>>) + Send>;
@@ -53,6 +60,17 @@ impl Waiting {
         self.increments
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// At most a batch; what is left is announced again.
+    fn take(&self) -> Vec<Increment> {
+        let mut increments = self.increments();
+        if increments.len() <= MAX_BATCH {
+            return mem::take(&mut *increments);
+        }
+        self.arrived.notify_one();
+        let left = increments.split_off(MAX_BATCH);
+        mem::replace(&mut *increments, left)
     }
 }
 
@@ -100,23 +118,38 @@ pub(crate) fn counter(
     };
     let task = async move {
         loop {
-            let stopping = tokio::select! {
-                () = waiting.arrived.notified() => false,
-                () = committer.idle() => false,
-                () = stop.cancelled() => true,
+            let wake = tokio::select! {
+                () = waiting.arrived.notified() => Wake::Arrived,
+                () = committer.idle() => Wake::Idle,
+                () = stop.cancelled() => Wake::Stop,
             };
-            let increments = mem::take(&mut *waiting.increments());
-            if !stopping || !increments.is_empty() {
-                committer.commit(increments).await;
+            let batch = waiting.take();
+            match wake {
+                Wake::Stop if batch.is_empty() => break,
+                // What arrived has been taken already.
+                Wake::Arrived if batch.is_empty() => continue,
+                _ => {}
             }
-            if stopping {
-                break;
+            let started = Instant::now();
+            if let Err(error) = committer.commit(batch).await
+                && started.elapsed() > LONG_FAILURE
+            {
+                let behind = mem::take(&mut *waiting.increments());
+                let error = store::Error::Unavailable(error.into());
+                refuse(behind.into_iter().map(|it| it.reply), &Arc::new(error));
             }
         }
         // Closing a file blocks. A panic there has been printed, and nothing is lost by it.
         let _ = tokio::task::spawn_blocking(move || drop(committer)).await;
     };
     (counter, task)
+}
+
+/// Why the task goes on.
+enum Wake {
+    Arrived,
+    Idle,
+    Stop,
 }
 
 struct Committer {
@@ -136,31 +169,15 @@ impl Committer {
         }
     }
 
-    /// Commits in as many batches as it takes. What waits behind a failure fails with it: it has waited
-    /// as long, and would wait as long again.
-    async fn commit(&mut self, mut increments: Vec<Increment>) {
-        loop {
-            let rest = increments.split_off(increments.len().min(MAX_BATCH));
-            let outcome = self.commit_batch(increments).await;
-            increments = rest;
-            match outcome {
-                _ if increments.is_empty() => return,
-                Ok(()) => {}
-                Err(error) => {
-                    return refuse(increments.into_iter().map(|it| it.reply), &error);
-                }
-            }
-        }
-    }
-
-    async fn commit_batch(&mut self, batch: Vec<Increment>) -> Result<(), Arc<store::Error>> {
+    /// Commits, raises the newest count, and answers.
+    async fn commit(&mut self, batch: Vec<Increment>) -> Result<(), Arc<store::Error>> {
         let started = Instant::now();
         let (keys, replies): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|it| (it.key, it.reply)).unzip();
         let at_least = self.parts.newest.count();
         let batch = Batch {
             keys,
-            forget_until: self.retention.forget_until(started),
+            forget_until: self.retention.forget_until(started.into_std()),
             at_least,
         };
         match self.parts.store.commit(batch).await {
@@ -188,7 +205,7 @@ impl Committer {
 
     fn record(&mut self, committed: &Committed, at_least: u64, started: Instant) {
         let now = Instant::now();
-        self.retention.note(now, committed.newest);
+        self.retention.note(now.into_std(), committed.newest);
         let metrics = &self.parts.metrics;
         if committed.stored < at_least {
             metrics.store_incidents.inc();

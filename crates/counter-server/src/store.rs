@@ -18,6 +18,8 @@ pub use address::StoreAddress;
 pub(crate) use error::{Error, OpenError};
 pub(crate) use health::Health;
 pub(crate) use key::Key;
+#[cfg(test)]
+pub(crate) use memory::Memory;
 
 use crate::newest::Newest;
 

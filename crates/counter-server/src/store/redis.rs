@@ -19,9 +19,8 @@ use super::{Batch, Committed, Committing, Error, OpenError, Store, prunable};
 use crate::failpoint;
 use crate::newest::Newest;
 
-/// Connecting and committing take no longer than this together. An increment that comes while a batch
-/// fails waits for its own batch too, so for twice that.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Connecting and committing take no longer than this together.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// At the start there is time for a slow name server.
 const START_PATIENCE: Duration = Duration::from_secs(5);
