@@ -66,14 +66,23 @@ pub(crate) struct Increment {
 
     /// A name for this increment: however often it is sent, the server counts it once
     ///
-    /// So that an increment whose answer was lost can be repeated safely. A server that does not know keys, as the
-    /// tutorial's, counts every time.
+    /// Without it each increment gets a name of its own. Give one to ask for the count of an earlier attempt whose answer
+    /// was lost, or to make a script safe to repeat. A server that does not know keys, as the tutorial's, counts every time.
     #[arg(long, value_name = "KEY", conflicts_with_all = ["times", "no_ack"])]
     pub(crate) key: Option<String>,
 
+    /// How long to try to connect again, if the connection is lost before the server has answered
+    ///
+    /// Then the increment is sent again with the same key, so that it counts once; that takes a server which knows keys,
+    /// as counter-server does. If the server is seen to count without answering, nothing is sent twice. 0s: nothing is
+    /// ever sent again, and without --key no key is sent either, for servers that know none.
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) retry_for: Duration,
+
     /// Do not ask for an acknowledgement; print the next higher count that the server sends to everyone
     ///
-    /// For servers that never acknowledge. If others increment at the same time, the count may be theirs.
+    /// For servers that never acknowledge. If others increment at the same time, the count may be theirs. Nothing is sent
+    /// again when the connection is lost.
     #[arg(long)]
     pub(crate) no_ack: bool,
 }

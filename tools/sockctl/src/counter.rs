@@ -5,13 +5,20 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
 use socketio_client::{Args, Client, Error, Options, Packet};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
+
+/// After the broadcast of a count, the acknowledgement of the same increment takes no longer than this.
+const AFTER_BROADCAST: Duration = Duration::from_secs(1);
 
 /// A client of a counter.
 pub(crate) struct Counter {
     client: Client,
     /// How long a request may take.
     patience: Duration,
+    /// The newest count that was broadcast.
+    newest: Option<u64>,
+    /// When the count grew for the first time after an increment that is not acknowledged yet.
+    grew: Option<Instant>,
 }
 
 impl Counter {
@@ -20,6 +27,8 @@ impl Counter {
         Ok(Self {
             client,
             patience: options.ack_timeout,
+            newest: None,
+            grew: None,
         })
     }
 
@@ -30,8 +39,7 @@ impl Counter {
             if let Packet::Event(event) = incoming.packet()
                 && event.name == "countUpdated"
             {
-                let count = event.args.get(0).and_then(|count| count.parse().ok());
-                return count.with_context(|| {
+                return count(event.args).with_context(|| {
                     format!(
                         "the server sent countUpdated with {:?} instead of a count",
                         event.args
@@ -67,20 +75,30 @@ impl Counter {
     }
 
     async fn acknowledged(&mut self, args: &[Value]) -> Result<u64> {
-        // Not `call`, which keeps the counts that come meanwhile: here nobody wants them.
+        self.grew = None;
+        // Not `call`, which keeps the counts that come meanwhile.
         let id = self.client.emit_with_ack("increment", args).await?;
         loop {
-            let incoming = self
-                .client
-                .next()
-                .await
-                .context("the increment may or may not have been counted")?;
-            if let Packet::Ack(ack) = incoming.packet()
-                && ack.id == id
-            {
-                return answer(ack.args);
+            let incoming = self.client.next().await?;
+            match incoming.packet() {
+                Packet::Ack(ack) if ack.id == id => return answer(ack.args),
+                Packet::Event(event) if event.name == "countUpdated" => {
+                    let count = count(event.args);
+                    if count > self.newest && self.newest.is_some() {
+                        self.grew.get_or_insert_with(Instant::now);
+                    }
+                    self.newest = count.max(self.newest);
+                }
+                _ => {}
             }
         }
+    }
+
+    /// Whether the last increment has been counted for so long, as far as one can see, that a server which
+    /// acknowledges would have done so.
+    pub(crate) fn counts_without_answering(&self) -> bool {
+        self.grew
+            .is_some_and(|grew| grew.elapsed() > AFTER_BROADCAST)
     }
 
     /// Increments without asking for an acknowledgement, and returns the next count above `last`.
@@ -110,6 +128,11 @@ impl Counter {
     pub(crate) async fn leave(self) {
         let _ = self.client.close().await;
     }
+}
+
+/// The count in the arguments of `countUpdated`.
+fn count(args: Args<'_>) -> Option<u64> {
+    args.get(0).and_then(|count| count.parse().ok())
 }
 
 /// Reads the acknowledgement of an increment: a count, or `{"error": …}`.

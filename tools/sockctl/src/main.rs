@@ -5,6 +5,7 @@ mod cli;
 mod counter;
 mod increment;
 mod output;
+mod reconnect;
 mod watch;
 
 use std::process::ExitCode;

@@ -2,9 +2,8 @@
 
 use anyhow::Result;
 use socketio_client::{Error, Options};
-use tokio::time::sleep;
 
-use crate::{backoff::Backoff, counter::Counter, output::Output};
+use crate::{backoff::Backoff, counter::Counter, output::Output, reconnect::reconnect};
 
 /// Prints every count, up to `lines` of them. The first connection must succeed, since a wrong URL should be told at
 /// once; one that is lost later is made again.
@@ -26,27 +25,9 @@ pub(crate) async fn watch(options: &Options, lines: Option<u64>, output: &Output
                 }
             }
             Err(lost) if lost.is::<Error>() => {
-                counter = reconnect(options, lost, &mut backoff).await;
+                counter = reconnect(options, lost, &mut backoff, None).await?;
             }
             Err(other) => return Err(other),
-        }
-    }
-}
-
-async fn reconnect(options: &Options, mut reason: anyhow::Error, backoff: &mut Backoff) -> Counter {
-    loop {
-        let pause = backoff.pause();
-        eprintln!(
-            "note: {reason:#}; connecting again in {:.1} s",
-            pause.as_secs_f64()
-        );
-        sleep(pause).await;
-        match Counter::connect(options).await {
-            Ok(counter) => {
-                eprintln!("note: connected again");
-                return counter;
-            }
-            Err(error) => reason = error,
         }
     }
 }

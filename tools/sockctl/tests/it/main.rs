@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod commands;
+mod cutting;
 mod faults;
+mod retrying;
 mod running;
 mod watching;
