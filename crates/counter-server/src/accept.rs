@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 use crate::connection::{Connection, Stream};
 use crate::fanout::Fanout;
 use crate::http::Site;
+use crate::metrics::Refused;
 
 /// Connections that the kernel keeps ready for us to accept; a reconnect storm fills it.
 const BACKLOG: i32 = 16_384;
@@ -90,6 +91,7 @@ pub(crate) async fn serve(
             stream = next(&listener) => stream,
         };
         if fanout.connections() >= limits.connections {
+            fanout.metrics().refused(Refused::Limit);
             refuse(&stream);
             continue;
         }

@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
 
 use rustix::net::SendFlags;
 use socketioxide::socket::Sid;
@@ -37,6 +38,7 @@ pub(crate) struct Connection {
     stream: TcpStream,
     /// In the order of arrival.
     number: usize,
+    accepted: Instant,
     doors: Mutex<Doors>,
     /// Where its shard finds it; touched by that shard alone.
     pub(crate) slot: AtomicU32,
@@ -61,6 +63,7 @@ impl Connection {
         Arc::new(Self {
             stream,
             number,
+            accepted: Instant::now(),
             doors: Mutex::default(),
             slot: AtomicU32::new(u32::MAX),
             outstanding: AtomicU32::new(0),
@@ -73,6 +76,11 @@ impl Connection {
     /// Its place in the order of arrival.
     pub(crate) fn number(&self) -> usize {
         self.number
+    }
+
+    /// How long ago it was accepted.
+    pub(crate) fn age(&self) -> Duration {
+        self.accepted.elapsed()
     }
 
     /// The response that follows is the 101 of a WebSocket; `direct` if the session begins with it.
@@ -139,7 +147,7 @@ impl Connection {
     pub(crate) fn abort(&self) {
         lock(&self.doors).end();
         let socket = socket2::SockRef::from(&self.stream);
-        let _ = socket.set_linger(Some(std::time::Duration::ZERO));
+        let _ = socket.set_linger(Some(Duration::ZERO));
         let _ = socket.shutdown(std::net::Shutdown::Both);
     }
 

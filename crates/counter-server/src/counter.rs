@@ -136,7 +136,7 @@ pub(crate) fn counter(
             {
                 let behind = mem::take(&mut *waiting.increments());
                 let error = store::Error::Unavailable(error.into());
-                refuse(behind.into_iter().map(|it| it.reply), &Arc::new(error));
+                committer.refuse(behind.into_iter().map(|it| it.reply), &Arc::new(error));
             }
         }
         // Closing a file blocks. A panic there has been printed, and nothing is lost by it.
@@ -197,7 +197,7 @@ impl Committer {
             Err(error) => {
                 let error = Arc::new(error);
                 self.parts.health.failed(&error);
-                refuse(replies, &error);
+                self.refuse(replies.into_iter(), &error);
                 Err(error)
             }
         }
@@ -218,16 +218,19 @@ impl Committer {
         let increments = committed.counts.len() as u64;
         if increments > 0 {
             let counted = committed.newest - committed.stored.max(at_least);
-            metrics.repeated_keys.inc_by(increments - counted);
-            metrics.batch_size.observe(increments as f64);
             let took = now.duration_since(started);
-            metrics.commit_seconds.observe(took.as_secs_f64());
+            metrics.committed(increments, counted, took.as_secs_f64());
         }
     }
-}
 
-fn refuse(replies: impl IntoIterator<Item = Option<Reply>>, error: &Arc<store::Error>) {
-    for reply in replies.into_iter().flatten() {
-        reply(Err(error.clone()));
+    fn refuse(
+        &self,
+        replies: impl ExactSizeIterator<Item = Option<Reply>>,
+        error: &Arc<store::Error>,
+    ) {
+        self.parts.metrics.not_committed(replies.len());
+        for reply in replies.flatten() {
+            reply(Err(error.clone()));
+        }
     }
 }

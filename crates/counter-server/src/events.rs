@@ -20,7 +20,7 @@ use tracing::debug;
 use crate::connection::{Connection, WebSocket};
 use crate::counter::{Counter, Increment};
 use crate::fanout::Fanout;
-use crate::metrics::Metrics;
+use crate::metrics::{Connected, Dropped, Metrics};
 use crate::store::{self, Key};
 
 /// What the handlers of every socket share.
@@ -66,17 +66,23 @@ struct Session {
     events: Arc<Events>,
     id: Sid,
     websocket: Option<Weak<Connection>>,
+    _connected: Arc<Connected>,
 }
 
 impl Session {
     fn new(events: &Arc<Events>, socket: &SocketRef) -> Arc<Self> {
         debug!(transport = ?socket.transport_type(), "connected");
-        events.metrics.connections.inc();
         let websocket = websocket(socket).cloned();
+        let connected = Arc::new(Connected::new(&events.metrics, socket));
+        if websocket.is_none() {
+            // For whoever sees the upgrade.
+            socket.extensions.insert(Arc::downgrade(&connected));
+        }
         Arc::new(Self {
             events: events.clone(),
             id: socket.id,
             websocket,
+            _connected: connected,
         })
     }
 
@@ -92,6 +98,7 @@ impl Session {
 
     fn disconnected(&self, reason: DisconnectReason) -> Ready<()> {
         debug!(%reason, "disconnected");
+        self.events.metrics.closed(reason);
         if let Some(connection) = self.websocket.as_ref().and_then(Weak::upgrade) {
             connection.leave();
         }
@@ -108,13 +115,12 @@ impl Session {
         let waiting = Waiting {
             connection: self.connection(),
             ack: request.wants_answer.then_some(ack),
+            metrics: self.events.metrics.clone(),
         };
         waiting.begin();
         match request.key {
             Ok(key) => {
-                let metrics = self.events.metrics.clone();
                 let reply = Box::new(move |result: Result<u64, Arc<store::Error>>| {
-                    metrics.increments.inc();
                     waiting.end(&match result {
                         Ok(count) => json!(count),
                         Err(error) => json!({ "error": error.to_string() }),
@@ -125,7 +131,10 @@ impl Session {
                     reply: Some(reply),
                 });
             }
-            Err(malformed) => waiting.end(&json!({ "error": malformed })),
+            Err(malformed) => {
+                self.events.metrics.malformed_increment();
+                waiting.end(&json!({ "error": malformed }));
+            }
         }
         ready(())
     }
@@ -139,16 +148,11 @@ impl Session {
     }
 }
 
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.events.metrics.connections.dec();
-    }
-}
-
 /// An increment between its arrival and its answer.
 struct Waiting {
     connection: Option<Arc<Connection>>,
     ack: Option<AckSender>,
+    metrics: Arc<Metrics>,
 }
 
 impl Waiting {
@@ -167,6 +171,7 @@ impl Waiting {
                 let Err(error) = ack.send(answer) else { return };
                 debug!(%error, "an acknowledgement found no way to its client");
                 if let Some(connection) = connection {
+                    self.metrics.dropped(Dropped::Unanswered);
                     connection.abort();
                 }
             }

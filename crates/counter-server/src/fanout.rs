@@ -10,7 +10,6 @@ mod drain;
 mod shard;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socketioxide::extract::SocketRef;
@@ -52,7 +51,6 @@ struct Shared {
     newest: watch::Receiver<u64>,
     limits: Limits,
     metrics: Arc<Metrics>,
-    connections: AtomicUsize,
     answers: Answers,
 }
 
@@ -75,7 +73,6 @@ impl Fanout {
             newest,
             limits,
             metrics,
-            connections: AtomicUsize::new(0),
             answers: Answers::default(),
         }))
     }
@@ -104,7 +101,12 @@ impl Fanout {
 
     /// Connections open now, whatever they carry.
     pub(crate) fn connections(&self) -> usize {
-        self.0.connections.load(Ordering::Relaxed)
+        usize::try_from(self.0.metrics.tcp_connections.get()).unwrap_or(0)
+    }
+
+    /// For whoever refuses connections.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// The increments of all connections that wait for their answer to leave.
@@ -119,12 +121,12 @@ impl Fanout {
 
     /// A connection was accepted.
     pub(crate) fn opened(&self) {
-        self.0.connections.fetch_add(1, Ordering::Relaxed);
+        self.0.metrics.tcp_connections.inc();
     }
 
     /// Its descriptor is about to be closed.
     pub(crate) fn closed(&self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.tcp_connections.dec();
     }
 
     /// A client entered the namespace: sends its first count, by way of socketioxide.
@@ -156,8 +158,10 @@ impl Fanout {
 
     /// The connection belongs to its shard from now on.
     pub(crate) fn join(&self, connection: Arc<Connection>, from: Ready) {
-        if let Some(session) = connection.session() {
-            self.0.announcer.joined(session);
+        let session = connection.session();
+        if session.is_some_and(|session| self.0.announcer.joined(session)) && from.epoch == 1 {
+            let handshake = &self.0.metrics.handshake_seconds;
+            handshake.observe(connection.age().as_secs_f64());
         }
         self.hand_over(Lagging { connection, from });
     }

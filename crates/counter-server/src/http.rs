@@ -27,6 +27,7 @@ use crate::config::{Config, Origin};
 use crate::connection::{Connection, WebSocket};
 use crate::fanout::Fanout;
 use crate::frames;
+use crate::metrics::Refused;
 
 const PAGE: &str = include_str!("../../../web/index.html");
 const PAGE_SCRIPT: &str = include_str!("../../../web/counter.js");
@@ -78,6 +79,7 @@ impl Site {
             return self.pages.clone().oneshot(request).await;
         }
         if !self.allows(&request) {
+            self.fanout.metrics().refused(Refused::Origin);
             let refusal = "this origin is not allowed; start the server with --allow-origin\n";
             return Ok((StatusCode::FORBIDDEN, refusal).into_response());
         }
@@ -90,13 +92,17 @@ impl Site {
         let is_post = request.method() == Method::POST;
         let answered = self.socket_io.clone().oneshot(request);
         let response = if is_post {
-            match timeout(BODY_TIMEOUT, answered).await {
-                Ok(response) => response?,
-                Err(_) => return Ok(StatusCode::REQUEST_TIMEOUT.into_response()),
-            }
+            let Ok(response) = timeout(BODY_TIMEOUT, answered).await else {
+                self.fanout.metrics().refused(Refused::Timeout);
+                return Ok(StatusCode::REQUEST_TIMEOUT.into_response());
+            };
+            response?
         } else {
             answered.await?
         };
+        if response.status().is_client_error() {
+            self.fanout.metrics().refused(Refused::Request);
+        }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             connection.expect_upgrade(upgrading.is_none());
         }

@@ -109,7 +109,7 @@ pub async fn run(
     let newest = Newest::default();
     let health = Health::new(metrics.clone());
     let parts = counter::Parts {
-        store: store::open(config.store(), &newest).await?,
+        store: store::open(config.store(), &newest, &metrics).await?,
         newest,
         keys_for: config.keys_for,
         health: health.clone(),
@@ -129,11 +129,17 @@ pub async fn run(
         .connection_limits()
         .context("cannot read the limit of open files")?;
     accept::configure(&listener, limits).context("cannot set the options of the listener")?;
+    metrics.show_settings(limits.connections, config.store.kind());
     let readiness = Readiness::new(health);
 
     let mut tasks = JoinSet::new();
     tasks.spawn(counting);
     fanout.start(&mut tasks, &drained);
+    let lag = metrics::runtime::watch(metrics.runtime_lag.clone());
+    let until = drained.clone();
+    tasks.spawn(async move {
+        until.run_until_cancelled(lag).await;
+    });
     announce("server is running on", listener.local_addr()?, "")?;
     if let Some(admin) = admin {
         announce("metrics on", admin.local_addr()?, "/metrics")?;

@@ -21,6 +21,7 @@ pub(crate) use key::Key;
 #[cfg(test)]
 pub(crate) use memory::Memory;
 
+use crate::metrics::Metrics;
 use crate::newest::Newest;
 
 /// The greatest count: the greatest integer that every JavaScript client reads exactly, 2^53 - 1.
@@ -77,7 +78,11 @@ pub(crate) trait Store: Send {
 }
 
 /// Opens the store; `newest` is raised to the count that it has, and to what others add to it.
-pub(crate) async fn open(settings: Settings, newest: &Newest) -> Result<Box<dyn Store>, OpenError> {
+pub(crate) async fn open(
+    settings: Settings,
+    newest: &Newest,
+    metrics: &Metrics,
+) -> Result<Box<dyn Store>, OpenError> {
     Ok(match settings.address {
         StoreAddress::Memory => Box::new(memory::Memory::new(settings.max_keys)),
         StoreAddress::File(path) => {
@@ -85,7 +90,8 @@ pub(crate) async fn open(settings: Settings, newest: &Newest) -> Result<Box<dyn 
         }
         StoreAddress::Redis(address) => {
             let database = redis::Database::new(address, &settings.prefix)?;
-            Box::new(redis::Redis::open(database, settings.max_keys, newest).await?)
+            let reconnects = &metrics.redis_reconnects;
+            Box::new(redis::Redis::open(database, settings.max_keys, newest, reconnects).await?)
         }
     })
 }

@@ -13,7 +13,7 @@ use socketioxide::socket::Sid;
 use tokio::sync::watch;
 
 use crate::connection::Connection;
-use crate::metrics::Metrics;
+use crate::metrics::{Connected, Metrics};
 
 #[derive(Debug)]
 pub(super) struct Announcer {
@@ -55,7 +55,7 @@ impl Announcer {
         while newest.changed().await.is_ok() {
             let count = *newest.borrow_and_update();
             self.metrics.show_count(count);
-            self.metrics.broadcasts.inc_by(count - before);
+            self.metrics.counts.inc_by(count - before);
             before = count;
             self.sessions()
                 .announced
@@ -133,10 +133,16 @@ impl Announcer {
         }
     }
 
-    pub(super) fn joined(&self, session: Sid) {
+    /// Whether this is news: a connection that was parked joins once more.
+    pub(super) fn joined(&self, session: Sid) -> bool {
         let mut sessions = self.sessions();
-        sessions.announced.remove(&session);
+        let joined = sessions.announced.remove(&session);
         sessions.shrink();
+        drop(sessions);
+        if let Some(polled) = joined.as_ref().and_then(Announced::polled_until_now) {
+            polled.upgraded();
+        }
+        joined.is_some()
     }
 
     pub(super) fn farewell(&self, session: Sid) {
@@ -154,6 +160,10 @@ impl Announcer {
 }
 
 impl Announced {
+    fn polled_until_now(&self) -> Option<Arc<Connected>> {
+        self.socket.extensions.get::<Weak<Connected>>()?.upgrade()
+    }
+
     /// Whether the session is still there.
     fn announce(&mut self, count: u64) -> bool {
         if count > self.last {

@@ -11,6 +11,7 @@ use tracing::debug;
 use super::{Fanout, Lagging};
 use crate::connection::Outcome;
 use crate::frames::Run;
+use crate::metrics::Dropped;
 
 /// Starts a task for each connection that falls behind, and joins it.
 pub(super) async fn run(fanout: Fanout) {
@@ -38,7 +39,7 @@ async fn catch_up(fanout: Fanout, mut lagging: Lagging) {
             Ok(Err(_)) => break,
             Err(_) => {
                 debug!("a peer that took nothing is disconnected");
-                shared.metrics.stalled.inc();
+                shared.metrics.dropped(Dropped::Stalled);
                 lagging.connection.abort();
                 break;
             }

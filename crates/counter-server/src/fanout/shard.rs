@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use tokio::sync::watch;
 
@@ -84,6 +85,7 @@ impl Shard {
         if newest <= self.done {
             return false;
         }
+        let started = Instant::now();
         self.run
             .build(self.done, newest, self.fanout.0.limits.max_behind);
         let mut sent = 0;
@@ -106,7 +108,12 @@ impl Shard {
             }
         }
         let metrics = &self.fanout.0.metrics;
-        metrics.passes.inc();
+        metrics
+            .pass_seconds
+            .observe(started.elapsed().as_secs_f64());
+        metrics
+            .pass_counts
+            .observe((self.run.until() - self.done) as f64);
         metrics.sent(&self.run, self.done, self.run.until(), sent);
         self.done = self.run.until();
         true

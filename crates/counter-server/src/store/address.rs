@@ -41,6 +41,17 @@ impl fmt::Display for RedisAddress {
     }
 }
 
+impl StoreAddress {
+    /// What kind of store it is, in one word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::File(_) => "file",
+            Self::Redis(_) => "redis",
+        }
+    }
+}
+
 impl fmt::Display for StoreAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

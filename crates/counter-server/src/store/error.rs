@@ -21,6 +21,25 @@ pub(crate) enum Error {
 
 type Source = Box<dyn StdError + Send + Sync>;
 
+impl Error {
+    /// Whether a disk or a quota takes no more.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        let (Self::Unavailable(source) | Self::Unconfirmed(source)) = self;
+        // redb's errors have no `source`.
+        let cause = match source.downcast_ref() {
+            Some(redb::Error::Io(cause)) => Some(cause),
+            _ => match source.downcast_ref() {
+                Some(OpenError::Io { source, .. }) => Some(source),
+                _ => None,
+            },
+        };
+        cause.is_some_and(|cause| {
+            use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+            matches!(cause.kind(), FileTooLarge | QuotaExceeded | StorageFull)
+        })
+    }
+}
+
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {

@@ -119,7 +119,7 @@ impl State {
         failpoint::reach("file-before-commit");
         transaction
             .commit()
-            .map_err(|error| Error::Unconfirmed(error.into()))?;
+            .map_err(|error| Error::Unconfirmed(redb::Error::from(error).into()))?;
         failpoint::reach("file-after-commit");
         let committed = open.ledger.apply(plan);
         self.open = Some(open);

@@ -48,7 +48,7 @@ impl Health {
     }
 
     pub(crate) fn failed(&self, error: &Arc<Error>) {
-        self.metrics.store_errors.inc();
+        self.metrics.store_failed(error.is_for_want_of_room());
         let reason = format!("{:#}", anyhow::Error::new(error.clone()));
         let mut outage = self.outage();
         if let Some(outage) = &mut *outage {

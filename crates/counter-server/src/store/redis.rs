@@ -10,6 +10,7 @@ mod link;
 
 use std::time::Duration;
 
+use prometheus::IntCounter;
 use redis::{Client, RedisError, RedisResult, Script};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -35,6 +36,7 @@ pub(crate) struct Redis {
     max_keys: usize,
     script: Script,
     newest: Newest,
+    reconnects: IntCounter,
     /// Nothing after a failure.
     link: Option<Link>,
 }
@@ -128,12 +130,14 @@ impl Redis {
         database: Database,
         max_keys: usize,
         newest: &Newest,
+        reconnects: &IntCounter,
     ) -> Result<Self, OpenError> {
         let mut store = Self {
             database,
             max_keys,
             script: Script::new(include_str!("redis/commit.lua")),
             newest: newest.clone(),
+            reconnects: reconnects.clone(),
             link: None,
         };
         let start = async {
@@ -187,6 +191,7 @@ impl Redis {
             None => timeout_at(deadline, self.connect())
                 .await
                 .map_err(|_| Error::Unavailable(Silent.into()))?
+                .inspect(|_| self.reconnects.inc())
                 .map_err(|error| Error::Unavailable(reason(&error)))?,
         };
         failpoint::reach("redis-before-commit");

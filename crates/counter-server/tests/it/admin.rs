@@ -36,15 +36,24 @@ impl Watched {
         self.server.url()
     }
 
-    /// The value of a metric without labels.
+    /// The value of a metric, or of all that differ only in their labels together.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics").await;
-        let line = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
-            .parse()
-            .unwrap()
+        let text = self.exposition().await;
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let value = rest.strip_prefix(' ');
+            value.or_else(|| rest.strip_prefix('{')?.rsplit(' ').next())
+        });
+        let values: Vec<u64> = values.map(|value| value.parse().unwrap()).collect();
+        assert!(!values.is_empty(), "no metric {name} in\n{text}");
+        values.iter().sum()
+    }
+
+    /// All metrics, as Prometheus reads them.
+    pub(crate) async fn exposition(&self) -> String {
+        let answer = self.get("/metrics").await;
+        let (_, text) = answer.split_once("\r\n\r\n").unwrap();
+        text.to_owned()
     }
 
     /// Waits until a metric has this value.

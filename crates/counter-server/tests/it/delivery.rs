@@ -1,10 +1,7 @@
 //! The delivery contract under slow, stopped, leaving and vanishing clients.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
 use crate::admin::{Watched, wait_until};
-use crate::raw::Raw;
+use crate::raw::{Raw, ask};
 
 /// A small send buffer on this side and a small receive buffer on the other: a client that does not
 /// read is behind after some hundred counts.
@@ -28,7 +25,12 @@ async fn a_client_that_did_not_read_for_a_while_receives_every_count() {
     let counts = slow.counts_until(9_000).await;
     assert!(is_consecutive(&counts), "{counts:?}");
     server.wait_for("counter_connections_behind", 0).await;
-    assert_eq!(server.metric("counter_counts_skipped_total").await, 0);
+    assert_eq!(
+        server
+            .metric("counter_broadcast_skipped_counts_total")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -42,7 +44,12 @@ async fn a_client_hopelessly_behind_jumps_to_the_newest_count() {
     }
     let counts = slow.counts_until(20_000).await;
     assert!(counts.is_sorted() && !is_consecutive(&counts), "{counts:?}");
-    assert!(server.metric("counter_counts_skipped_total").await > 0);
+    assert!(
+        server
+            .metric("counter_broadcast_skipped_counts_total")
+            .await
+            > 0
+    );
     quick.increment(1).await;
     assert_eq!(slow.next_count().await, Some(20_001));
 }
@@ -58,7 +65,7 @@ async fn a_client_that_takes_nothing_is_disconnected_and_counted() {
         quick.counts_until(round * 1_000).await;
     }
     server
-        .wait_for("counter_connections_stalled_total", 1)
+        .wait_for(r#"counter_connections_dropped_total{reason="stalled"}"#, 1)
         .await;
     server.wait_for("counter_connections", 1).await;
     wait_until("its descriptor is closed", async || {
@@ -142,15 +149,7 @@ async fn a_connection_beyond_the_limit_is_told_so() {
 }
 
 async fn page(url: &str) -> String {
-    let address = url.strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    // Whoever is refused may be answered before it has asked.
-    let _ = stream
-        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        .await;
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer).await;
-    String::from_utf8(answer).unwrap()
+    ask(url, "GET", "/", "").await
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 
 mod admin;
 mod delivery;
+mod metrics;
 mod raw;
 mod rust_socketio_peer;
 mod stopped;

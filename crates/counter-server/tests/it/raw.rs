@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 /// Longer than anything takes on a machine that compiles meanwhile.
@@ -29,6 +29,13 @@ impl Raw {
 
     /// With a receive buffer of so many bytes: whoever does not read is behind soon.
     pub(crate) async fn connect_with_receive_buffer(url: &str, bytes: Option<u32>) -> Self {
+        let mut raw = Self::open(url, "EIO=4", bytes).await;
+        raw.enter().await;
+        raw
+    }
+
+    /// Opens a WebSocket with this query and enters nothing.
+    pub(crate) async fn open(url: &str, query: &str, bytes: Option<u32>) -> Self {
         let address = url.strip_prefix("http://").unwrap().parse().unwrap();
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = bytes {
@@ -41,9 +48,11 @@ impl Raw {
             writer,
             unread: Vec::new(),
         };
-        let request = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\n\
+        let request = format!(
+            "GET /socket.io/?{query}&transport=websocket HTTP/1.1\r\nHost: localhost\r\n\
             Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        );
         raw.writer.write_all(request.as_bytes()).await.unwrap();
         let head = loop {
             if let Some(at) = raw.unread.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -56,7 +65,6 @@ impl Raw {
         };
         assert!(raw.unread.starts_with(b"HTTP/1.1 101 "), "{:?}", raw.unread);
         raw.unread.drain(..head);
-        raw.enter().await;
         raw
     }
 
@@ -157,6 +165,21 @@ impl Raw {
             .set_linger(Some(Duration::ZERO))
             .unwrap();
     }
+}
+
+/// Asks for one page, with a body if there is one; the whole answer.
+pub(crate) async fn ask(url: &str, method: &str, path: &str, body: &str) -> String {
+    let address = url.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // Whoever is refused may be answered before it has asked.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
 }
 
 async fn fill(reader: &mut OwnedReadHalf, unread: &mut Vec<u8>) -> bool {

@@ -103,7 +103,7 @@ async fn a_client_stopped_for_longer_than_the_stall_timeout_is_gone() {
         quick.counts_until(round * 1_000).await;
     }
     server
-        .wait_for("counter_connections_stalled_total", 1)
+        .wait_for(r#"counter_connections_dropped_total{reason="stalled"}"#, 1)
         .await;
     server.wait_for("counter_connections", 1).await;
     wait_until("its descriptor is closed", async || {

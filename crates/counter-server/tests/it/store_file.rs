@@ -203,7 +203,8 @@ async fn a_disk_that_takes_no_more_answers_errors_and_heals() {
     }
     node.becomes_ready(false).await;
     assert_eq!(node.metric("counter_store_up").await, 0);
-    assert!(node.metric("counter_store_errors_total").await >= 3);
+    let full = r#"counter_store_errors_total{cause="full"}"#;
+    assert!(node.metric(full).await >= 3);
 
     let before = Rlimit {
         current: unlimited.current,

@@ -50,7 +50,11 @@ async fn a_key_is_counted_once(store: &str) {
     );
     watcher.reaches(3).await;
     assert_eq!(watcher.complete_sequence(), [0, 1, 2, 3]);
-    assert_eq!(node.metric("counter_repeated_keys_total").await, 2);
+    assert_eq!(
+        node.metric(r#"counter_increments_total{result="repeated_key"}"#)
+            .await,
+        2
+    );
 }
 
 #[tokio::test]

@@ -147,16 +147,17 @@ impl Node {
         .await;
     }
 
-    /// The value of a metric without labels.
+    /// The value of a metric, or of all that differ only in their labels together.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
         let text = self.get("/metrics").await;
-        let value = text
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        value
-            .unwrap_or_else(|| panic!("no {name} in {text}"))
-            .parse()
-            .unwrap()
+        let values = text.lines().filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let value = rest.strip_prefix(' ');
+            value.or_else(|| rest.strip_prefix('{')?.rsplit(' ').next())
+        });
+        let values: Vec<u64> = values.map(|value| value.parse().unwrap()).collect();
+        assert!(!values.is_empty(), "no metric {name} in\n{text}");
+        values.iter().sum()
     }
 }
 
