@@ -56,6 +56,10 @@ pub fn listen(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Connections come again, in a storm, before the end of their former ones was seen; so whoever
+/// comes while there is no room is not refused before there was none for this long.
+const ROOM_PATIENCE: Duration = Duration::from_secs(1);
+
 /// What bounds the connections.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -85,12 +89,19 @@ pub(crate) async fn serve(
 ) {
     // Not a `JoinSet`: each task that ends would wake this one.
     let connections = TaskTracker::new();
+    let mut full = false;
     for number in 0.. {
         let stream = tokio::select! {
             () = stop.cancelled() => break,
             stream = next(&listener) => stream,
         };
-        if fanout.connections() >= limits.connections {
+        let room = fanout.room(limits.connections);
+        let patience = if full { Duration::ZERO } else { ROOM_PATIENCE };
+        full = !matches!(
+            stop.run_until_cancelled(timeout(patience, room)).await,
+            Some(Ok(()))
+        );
+        if full {
             fanout.metrics().refused(Refused::Limit);
             refuse(&stream);
             continue;

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use rustix::net::SendFlags;
+use rustix::net::{RecvFlags, SendFlags};
 use socketioxide::socket::Sid;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -132,6 +132,23 @@ impl Connection {
         })
     }
 
+    /// Reads. Less than there is room for was all there is: the runtime is told so, which spares
+    /// the next read a call that finds nothing.
+    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut read = 0;
+        let emptied = self.stream.try_io(Interest::READABLE, || {
+            (read, _) = rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::empty())?;
+            if 0 < read && read < buffer.len() {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        });
+        match emptied {
+            Err(error) if read == 0 => Err(error),
+            _ => Ok(read),
+        }
+    }
+
     /// Waits until there is something to read.
     pub(crate) async fn readable(&self) -> io::Result<()> {
         self.stream.readable().await
@@ -222,7 +239,7 @@ impl AsyncRead for Stream {
         }
         loop {
             ready!(connection.stream.poll_read_ready(context))?;
-            match connection.stream.try_read(buffer.initialize_unfilled()) {
+            match connection.try_read(buffer.initialize_unfilled()) {
                 Ok(read) => {
                     buffer.advance(read);
                     return Poll::Ready(Ok(()));

@@ -15,7 +15,7 @@ use std::time::Duration;
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Sid;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +51,8 @@ struct Shared {
     newest: watch::Receiver<u64>,
     limits: Limits,
     metrics: Arc<Metrics>,
+    /// One connection less.
+    room: Notify,
     answers: Answers,
 }
 
@@ -73,6 +75,7 @@ impl Fanout {
             newest,
             limits,
             metrics,
+            room: Notify::new(),
             answers: Answers::default(),
         }))
     }
@@ -109,6 +112,13 @@ impl Fanout {
         &self.0.metrics
     }
 
+    /// Waits until fewer than `limit` are open.
+    pub(crate) async fn room(&self, limit: usize) {
+        while self.connections() >= limit {
+            self.0.room.notified().await;
+        }
+    }
+
     /// The increments of all connections that wait for their answer to leave.
     pub(crate) fn answers(&self) -> &Answers {
         &self.0.answers
@@ -127,6 +137,7 @@ impl Fanout {
     /// Its descriptor is about to be closed.
     pub(crate) fn closed(&self) {
         self.0.metrics.tcp_connections.dec();
+        self.0.room.notify_one();
     }
 
     /// A client entered the namespace: sends its first count, by way of socketioxide.
@@ -184,8 +195,15 @@ impl Fanout {
         self.inbox(&connection).push(Message::Leave(connection));
     }
 
+    /// Gives a connection to its shard, which need not wake for one that has the newest count: it
+    /// looks here first when that moves. Whether it moved is asked last, so that one of both sees it.
     fn hand_over(&self, lagging: Lagging) {
-        self.inbox(&lagging.connection).push(Message::Join(lagging));
+        let inbox = self.inbox(&lagging.connection);
+        let last = lagging.from.last;
+        inbox.leave(Message::Join(lagging));
+        if *self.0.newest.borrow() > last {
+            inbox.wake();
+        }
     }
 
     /// Always the same shard for one connection, so that leaving and joining keep their order.

@@ -4,21 +4,30 @@
 //! sender never waits. What bounds it is said where each inbox is made.
 
 use std::mem;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
 /// The inbox of one task.
 #[derive(Debug)]
 pub(crate) struct Inbox<T> {
-    waiting: Mutex<Vec<T>>,
+    waiting: Mutex<Waiting<T>>,
     arrived: Notify,
+}
+
+#[derive(Debug)]
+struct Waiting<T> {
+    items: Vec<T>,
+    announced: bool,
 }
 
 impl<T> Default for Inbox<T> {
     fn default() -> Self {
         Self {
-            waiting: Mutex::default(),
+            waiting: Mutex::new(Waiting {
+                items: Vec::new(),
+                announced: false,
+            }),
             arrived: Notify::new(),
         }
     }
@@ -27,11 +36,18 @@ impl<T> Default for Inbox<T> {
 impl<T> Inbox<T> {
     /// Adds one item; never waits.
     pub(crate) fn push(&self, item: T) {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push(item);
-        let first = waiting.len() == 1;
-        drop(waiting);
-        if first {
+        self.leave(item);
+        self.wake();
+    }
+
+    /// Adds one item, and wakes nobody.
+    pub(crate) fn leave(&self, item: T) {
+        self.waiting().items.push(item);
+    }
+
+    /// Wakes the receiver, unless it is about to take everything anyway.
+    pub(crate) fn wake(&self) {
+        if !mem::replace(&mut self.waiting().announced, true) {
             self.arrived.notify_one();
         }
     }
@@ -43,9 +59,12 @@ impl<T> Inbox<T> {
 
     /// Exchanges all that waits for `batch`, which the caller has emptied.
     pub(crate) fn take(&self, batch: &mut Vec<T>) {
-        mem::swap(
-            &mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner),
-            batch,
-        );
+        let mut waiting = self.waiting();
+        waiting.announced = false;
+        mem::swap(&mut waiting.items, batch);
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting<T>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -75,14 +75,17 @@ impl Announcer {
         // Read under the lock that `run` takes: what is announced to one session never goes down.
         let last = *self.newest.borrow();
         emit(&socket, last);
-        sessions.announced.insert(
-            session,
-            Announced {
-                socket,
-                last,
-                polled: None,
-            },
-        );
+        // Else its farewell may have been said already.
+        if socket.connected() {
+            sessions.announced.insert(
+                session,
+                Announced {
+                    socket,
+                    last,
+                    polled: None,
+                },
+            );
+        }
     }
 
     pub(super) fn upgrade(&self, session: Sid, connection: &Arc<Connection>) {

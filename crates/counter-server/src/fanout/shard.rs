@@ -6,13 +6,20 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::{Fanout, Lagging};
 use crate::connection::{Connection, Outcome, Ready};
 use crate::frames::Run;
+
+/// When all was sent a shard rests for half the time that it took, within these bounds: counts that
+/// come meanwhile share the next pass, and whoever must read what was sent has a CPU to do it.
+const LONGEST_REST: Duration = Duration::from_millis(10);
+
+/// The runtime's timer is no finer than this.
+const SHORTEST_REST: Duration = Duration::from_millis(1);
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -61,12 +68,19 @@ impl Shard {
                 () = inbox.arrived() => {}
                 moved = self.newest.changed() => if moved.is_err() { return },
             }
-            while self.pass() {
+            let started = Instant::now();
+            // Messages first: who joined with the count that was the newest is then a member.
+            loop {
                 inbox.take(&mut messages);
                 self.handle(&mut messages);
+                if !self.pass() {
+                    break;
+                }
             }
-            inbox.take(&mut messages);
-            self.handle(&mut messages);
+            let rest = started.elapsed() / 2;
+            if rest >= SHORTEST_REST {
+                tokio::time::sleep(rest.min(LONGEST_REST)).await;
+            }
         }
     }
 
