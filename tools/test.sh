@@ -145,7 +145,8 @@ note install ok $SECONDS
 
 part check just check
 part rust cargo test --workspace --no-fail-fast
-part faults cargo test -p counter-server --features failpoints --test it store_failpoints
+part features cargo test -p counter-server -p loadgen --features counter-server/failpoints,loadgen/rust-socketio \
+    --test it -- store_failpoints second_driver
 part interop npm test --prefix tests/interop
 
 note total "" $SECONDS

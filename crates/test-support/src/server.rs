@@ -35,7 +35,22 @@ impl ServerProcess {
     /// If it cannot be built or does not start; the message has what it wrote to stderr.
     #[must_use]
     pub fn counter_server(args: &[&str]) -> Self {
-        let mut command = Command::new(build::counter_server());
+        Self::counter_server_by(Command::new(build::counter_server()), args)
+    }
+
+    /// The same, started by `sh` after it has run `first`: for limits and signals that a process inherits.
+    ///
+    /// # Panics
+    /// As there.
+    #[must_use]
+    pub fn counter_server_after(first: &str, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!(r#"{first}; exec "$0" "$@""#)]);
+        shell.arg(build::counter_server());
+        Self::counter_server_by(shell, args)
+    }
+
+    fn counter_server_by(mut command: Command, args: &[&str]) -> Self {
         for (flag, value) in [("--port", "0"), ("--store", "memory"), ("--admin", "off")] {
             if !args.contains(&flag) {
                 command.args([flag, value]);

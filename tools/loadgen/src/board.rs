@@ -12,11 +12,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::{buckets::Buckets, ledger::Ledger, shared::Shared, time::Nanos};
+use crate::{ledger::Ledger, shared::Shared, slot::Slot, time::Nanos};
 
 const HEADER: usize = 8;
 const CELL: usize = 8;
-const SLOT: usize = 24;
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Layout {
@@ -31,12 +30,8 @@ impl Layout {
         CELL + self.ledger * Ledger::WORDS
     }
 
-    fn slot_words() -> usize {
-        SLOT + Buckets::LEN
-    }
-
     fn words(self) -> usize {
-        HEADER + self.cells * self.cell_words() + self.lanes * Self::slot_words()
+        HEADER + self.cells * self.cell_words() + self.lanes * Slot::WORDS
     }
 }
 
@@ -108,9 +103,8 @@ impl Board {
     }
 
     pub(crate) fn slot(&self, lane: usize) -> Slot<'_> {
-        let start =
-            HEADER + self.layout.cells * self.layout.cell_words() + lane * Layout::slot_words();
-        Slot(&self.shared.words()[start..start + Layout::slot_words()])
+        let start = HEADER + self.layout.cells * self.layout.cell_words() + lane * Slot::WORDS;
+        Slot::new(&self.shared.words()[start..start + Slot::WORDS])
     }
 
     pub(crate) fn slots(&self) -> impl Iterator<Item = Slot<'_>> {
@@ -144,58 +138,26 @@ impl Cell<'_> {
         self.own[1].store(number, Relaxed);
         self.own[2].store(phase, Release);
     }
-}
 
-/// Live figures of one lane; each has one writer, so that adding is load and store.
-#[derive(Clone, Copy)]
-pub(crate) struct Slot<'a>(&'a [AtomicU64]);
-
-/// A figure in a slot.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Live {
-    /// The phase that the lane has done its part of.
-    Done,
-    /// Connections that are joined now.
-    Held,
-    Opened,
-    Failed,
-    Disconnected,
-    Delivered,
-    Sent,
-    /// Repeated or out of order.
-    Faults,
-    /// The newest number seen, plus one; 0 as long as there is none.
-    Newest,
-}
-
-impl<'a> Slot<'a> {
-    pub(crate) fn set(&self, live: Live, value: u64) {
-        self.0[live as usize].store(value, Release);
+    /// How many numbers the emitters have made in this phase so far.
+    pub(crate) fn made(&self, phase: u64) -> u64 {
+        if self.own[4].load(Acquire) == phase {
+            self.own[3].load(Relaxed)
+        } else {
+            0
+        }
     }
 
-    pub(crate) fn add(&self, live: Live, value: u64) {
-        let word = &self.0[live as usize];
-        word.store(word.load(Relaxed) + value, Relaxed);
-    }
-
-    pub(crate) fn add_signed(&self, live: Live, value: i64) {
-        let word = &self.0[live as usize];
-        word.store(word.load(Relaxed).saturating_add_signed(value), Relaxed);
-    }
-
-    pub(crate) fn get(&self, live: Live) -> u64 {
-        self.0[live as usize].load(Acquire)
-    }
-
-    /// Latencies so far, coarsely.
-    pub(crate) fn buckets(&self) -> Buckets<'a> {
-        Buckets::new(&self.0[SLOT..])
+    pub(crate) fn set_made(&self, phase: u64, numbers: u64) {
+        self.own[3].store(numbers, Relaxed);
+        self.own[4].store(phase, Release);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::slot::Live;
 
     #[test]
     fn no_two_things_share_a_word() -> io::Result<()> {
@@ -209,7 +171,9 @@ mod tests {
         board.cell(1).set_base(11);
         board.cell(1).set_last(5, 12);
         board.slot(0).set(Live::Done, 13);
-        board.slot(2).set(Live::Faults, 14);
+        board.slot(2).set(Live::OutOfOrder, 14);
+        board.slot(1).lateness().add(1_000_000, 16);
+        board.cell(1).set_made(5, 17);
         board.slot(1).buckets().add(1_000_000, 15);
         board.cell(0).ledger.write(
             3,
@@ -227,7 +191,7 @@ mod tests {
         assert_eq!(
             (
                 board.slot(0).get(Live::Done),
-                board.slot(2).get(Live::Faults)
+                board.slot(2).get(Live::OutOfOrder)
             ),
             (13, 14)
         );
@@ -235,6 +199,16 @@ mod tests {
         others.add(board.slot(0).buckets());
         others.add(board.slot(2).buckets());
         assert_eq!(others.percentile(50.0), None);
+        assert!(
+            board
+                .slot(0)
+                .figures()
+                .lateness()
+                .iter()
+                .all(|word| *word == 0)
+        );
+        assert_eq!(board.slot(1).figures().get(Live::Done), 0);
+        assert_eq!((board.cell(1).made(5), board.cell(1).made(6)), (17, 0));
         assert!(board.cell(1).ledger.read(3).is_none());
         Ok(())
     }

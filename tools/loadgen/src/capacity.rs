@@ -2,13 +2,14 @@
 //! go missing, or clients cannot connect.
 
 use crate::{
-    board::{Board, Live},
+    board::Board,
     buckets::Snapshot,
     measure::PhaseRecord,
     plan::Plan,
     report::Capacity,
     run::{Judge, Outcome},
     scenario::{Action, Phase},
+    slot::Live,
     threshold::Threshold,
 };
 

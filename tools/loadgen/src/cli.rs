@@ -1,6 +1,6 @@
 //! The command line, and nothing else: what can be said, with which defaults, and how `--help` explains it.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -254,6 +254,12 @@ pub(crate) struct OutputArgs {
     /// End the run as soon as a threshold on a percentile of `broadcast_latency` is broken
     #[arg(long, requires = "threshold")]
     pub(crate) abort_on_fail: bool,
+    /// Serve loadgen's own metrics for Prometheus while it runs, under /metrics; port 0 picks a free one
+    #[arg(long, value_name = "IP:PORT")]
+    pub(crate) metrics: Option<SocketAddr>,
+    /// After the end wait so long for one more scrape of the metrics, the one with the final figures
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, requires = "metrics")]
+    pub(crate) metrics_linger: Duration,
     /// Show nothing while it runs
     #[arg(long, short)]
     pub(crate) quiet: bool,

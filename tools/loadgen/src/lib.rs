@@ -3,7 +3,7 @@
 //!
 //! A run is planned (`setup`, `plan`, `scenario`), conducted (`run`) over a board in shared memory (`board`, `ledger`)
 //! that lanes in threads and worker processes follow (`driver`), measured (`measure`), judged (`verdict`) and told
-//! (`report`).
+//! (`report`); what can be seen meanwhile is `live` and `metrics`.
 
 mod board;
 mod buckets;
@@ -15,6 +15,7 @@ mod ledger;
 mod limits;
 mod live;
 mod measure;
+mod metrics;
 mod patience;
 mod plan;
 mod report;
@@ -25,7 +26,9 @@ mod sentence;
 mod server;
 mod setup;
 mod shared;
+mod slot;
 mod source;
+mod tally;
 mod target;
 mod threshold;
 mod time;
@@ -48,6 +51,7 @@ use crate::{
     capacity::EarlyEnd,
     cli::{Command, Common, OutputArgs},
     live::View,
+    metrics::Metrics,
     report::Report,
     run::Outcome,
     server::Server,
@@ -97,7 +101,11 @@ fn measure(scenario: &Command, common: &Common) -> anyhow::Result<ExitCode> {
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupted)))
             .context("cannot watch for signals")?;
     }
-    let view = View::new(output.quiet, limits::raise_open_files()?);
+    let metrics = output.metrics.map(Metrics::listen).transpose()?;
+    if let Some(metrics) = &metrics {
+        eprintln!("metrics on {}", metrics.url());
+    }
+    let view = View::new(output.quiet, limits::raise_open_files()?, metrics.as_ref());
     let limit = plan.limit.as_deref().and_then(|limit| limit.parse().ok());
     let abort_on = if output.abort_on_fail {
         output.threshold.clone()
@@ -109,7 +117,13 @@ fn measure(scenario: &Command, common: &Common) -> anyhow::Result<ExitCode> {
     view.close();
     let outcome = outcome?;
     let report = Report::new(&plan, &outcome, &output.threshold, notes);
+    if let Some(metrics) = &metrics {
+        metrics.end(report.verdict.state);
+    }
     deliver(&report, &outcome, output)?;
+    if let Some(metrics) = &metrics {
+        metrics.linger(output.metrics_linger);
+    }
     Ok(if report.has_failed() {
         ExitCode::from(MISSED)
     } else {

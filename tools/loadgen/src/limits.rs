@@ -10,6 +10,11 @@ use crate::plan::{Plan, Role, Transport};
 /// Files that a process has open apart from connections: standard streams, epoll sets, timers, libraries.
 const OTHERS: u64 = 64;
 
+/// The limit as it is now.
+pub(crate) fn open_files() -> u64 {
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
 /// Raises the soft limit to the hard one: the limit from now on.
 pub(crate) fn raise_open_files() -> std::io::Result<u64> {
     let limit = getrlimit(Resource::Nofile);
@@ -65,7 +70,7 @@ fn connections(plan: &Plan) -> u64 {
                 }
             }
             Role::Emit => {
-                u64::from(plan.emitters)
+                u64::from(plan.emitters_of(lane.cell))
                     * if plan.transport == Transport::Upgrade {
                         2
                     } else {
@@ -105,7 +110,8 @@ fn check_ports(plan: &Plan, ports: u64) -> anyhow::Result<()> {
         .collect::<std::collections::BTreeSet<_>>()
         .len()
         .max(1) as u64;
-    let needed = u64::from(plan.clients) + u64::from(plan.emitters) * plan.cells() as u64;
+    let emitters = u64::from(plan.emitters_apart()) * plan.cells() as u64;
+    let needed = u64::from(plan.clients) + emitters;
     let available = ports * sources * targets.len() as u64;
     if needed <= available {
         return Ok(());

@@ -1,19 +1,22 @@
-//! What can be seen while it runs, on stderr: a line that is drawn over and over on a terminal, else one plain line
-//! every few seconds.
+//! What can be seen while it runs: on stderr a line that is drawn over and over on a terminal, else one plain line every
+//! few seconds; and the metrics, if somebody wants them.
 
-use std::{cell::RefCell, io::IsTerminal as _, time::Duration};
+use std::{cell::RefCell, io::IsTerminal as _, sync::Arc, time::Duration};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::{
-    board::{Board, Live},
+    board::Board,
     buckets::Snapshot,
+    metrics::Metrics,
     plan::Plan,
     scenario::{Action, Phase},
+    slot::Live,
     time::{MILLISECOND, Nanos, SECOND, seconds},
 };
 
-pub(crate) struct View {
+pub(crate) struct View<'a> {
+    metrics: Option<&'a Metrics>,
     bar: Option<ProgressBar>,
     /// Between two plain lines; `None`: none at all.
     every: Option<Nanos>,
@@ -32,8 +35,8 @@ struct State {
     printed: Nanos,
 }
 
-impl View {
-    pub(crate) fn new(quiet: bool, open_files: u64) -> Self {
+impl<'a> View<'a> {
+    pub(crate) fn new(quiet: bool, open_files: u64, metrics: Option<&'a Metrics>) -> Self {
         let terminal = std::io::stderr().is_terminal();
         let style = ProgressStyle::with_template("{spinner} {bar:24} {msg}");
         let bar = (terminal && !quiet).then(|| {
@@ -44,6 +47,7 @@ impl View {
         });
         let every = (!terminal && !quiet).then_some(5 * SECOND);
         Self {
+            metrics,
             bar,
             every,
             open_files,
@@ -51,7 +55,18 @@ impl View {
         }
     }
 
+    /// The run begins, with these worker processes.
+    pub(crate) fn begin(&self, plan: &Plan, board: &Arc<Board>, processes: Vec<u32>) {
+        if let Some(metrics) = self.metrics {
+            metrics.begin(plan, board, processes);
+        }
+    }
+
+    /// To be called many times a second.
     pub(crate) fn show(&self, plan: &Plan, board: &Board, phase: &Phase, start: Nanos, now: Nanos) {
+        if let Some(metrics) = self.metrics {
+            metrics.observe();
+        }
         let mut state = self.state.borrow_mut();
         let new_phase = state.phase != phase.name;
         if !new_phase && now < state.looked + SECOND / 5 {
@@ -95,7 +110,15 @@ impl View {
             sum(Live::Held),
             plan.clients,
             state.line,
-            sum(Live::Failed) + sum(Live::Disconnected) + sum(Live::Faults),
+            [
+                Live::Failed,
+                Live::Disconnected,
+                Live::Repeated,
+                Live::OutOfOrder
+            ]
+            .map(sum)
+            .iter()
+            .sum::<u64>(),
             files.max().unwrap_or(0),
             self.open_files,
         )

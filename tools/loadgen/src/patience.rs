@@ -1,9 +1,10 @@
 //! How long a phase may take before waiting makes no sense any more.
 
 use crate::{
-    board::{Board, Live},
+    board::Board,
     plan::Plan,
     scenario::{Action, Phase},
+    slot::Live,
     time::{Nanos, SECOND},
 };
 

@@ -60,16 +60,26 @@ pub(crate) enum Driver {
     RustSocketio,
 }
 
+/// Who emits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Emitting {
+    /// So many in each cell, apart from the clients.
+    Apart(u32),
+    /// The clients themselves: nobody else emits, and nobody only receives.
+    Clients,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Plan {
+    /// The run's id.
+    pub(crate) run: String,
     pub(crate) scenario: String,
     pub(crate) phases: Vec<Phase>,
     pub(crate) targets: Vec<Target>,
     /// Each target is a counter of its own; else all of them are doors to one.
     pub(crate) independent: bool,
     pub(crate) clients: u32,
-    /// Per cell.
-    pub(crate) emitters: u32,
+    pub(crate) emitting: Emitting,
     /// Worker processes; with one, the lanes run in the process that conducts.
     pub(crate) workers: usize,
     /// Receiving threads per worker process.
@@ -178,10 +188,31 @@ impl Plan {
         clients / cells + u32::from((cell as u32) < clients % cells)
     }
 
+    /// How many emit in this cell.
+    pub(crate) fn emitters_of(&self, cell: usize) -> u32 {
+        match self.emitting {
+            Emitting::Apart(emitters) => emitters,
+            Emitting::Clients => self.share(self.clients, cell),
+        }
+    }
+
+    /// How many emit in each cell, apart from the clients.
+    pub(crate) fn emitters_apart(&self) -> u32 {
+        match self.emitting {
+            Emitting::Apart(emitters) => emitters,
+            Emitting::Clients => 0,
+        }
+    }
+
     /// Every thread of the run, the same list in every process. Cells take turns over the workers.
     pub(crate) fn lanes(&self) -> Vec<Lane> {
         let cells = self.cells();
-        let receiving: Vec<(usize, usize)> = (0..self.workers.max(cells))
+        let turns = if self.emitting == Emitting::Clients {
+            0
+        } else {
+            self.workers.max(cells)
+        };
+        let receiving: Vec<(usize, usize)> = (0..turns)
             .flat_map(|turn| (0..self.threads).map(move |_| (turn % self.workers, turn % cells)))
             .collect();
         let of_cell =
@@ -203,7 +234,7 @@ impl Plan {
         let receivers: Vec<_> = receivers.collect();
         let all = receivers
             .into_iter()
-            .chain(emitters.filter(|_| self.emitters > 0));
+            .chain(emitters.filter(|(_, cell, _)| self.emitters_of(*cell) > 0));
         all.enumerate()
             .map(|(index, (worker, cell, role))| Lane {
                 index,
@@ -252,12 +283,13 @@ pub(crate) mod tests {
             headers: String::new(),
         };
         Plan {
+            run: "test".into(),
             scenario: "broadcast".into(),
             phases: Vec::new(),
             targets: vec![target; targets],
             independent,
             clients: 1_001,
-            emitters: 1,
+            emitting: Emitting::Apart(1),
             workers,
             threads,
             sources: Vec::new(),

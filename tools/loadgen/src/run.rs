@@ -12,13 +12,14 @@ use std::{
 use anyhow::{Context as _, bail};
 
 use crate::{
-    board::{Board, LEAVE, Live, Place},
+    board::{Board, LEAVE, Place},
     live::View,
     measure::PhaseRecord,
     patience::Patience,
     plan::{Plan, Role, Stream},
     scenario::Phase,
     server::{Server, Usage},
+    slot::Live,
     time::{ClockReport, MILLISECOND, Nanos, SECOND, now},
     worker::{self, Ended},
 };
@@ -55,29 +56,33 @@ pub(crate) trait Judge {
 
 pub(crate) fn run(
     plan: &Plan,
-    view: &View,
+    view: &View<'_>,
     judge: &mut impl Judge,
     server: Option<&Server>,
     interrupted: &Arc<AtomicBool>,
 ) -> anyhow::Result<Outcome> {
-    let board =
-        Board::create(plan.layout()).context("cannot create the shared memory of the run")?;
+    let board = Board::create(plan.layout());
+    let board = Arc::new(board.context("cannot create the shared memory of the run")?);
     let (sender, receiver) = mpsc::sync_channel(plan.lanes().len() + plan.workers);
     std::thread::scope(|scope| {
         let leave = Leave(&board);
+        let mut processes = Vec::new();
         if plan.workers == 1 {
+            processes.push(std::process::id());
             let (plan, board, sender) = (plan, &board, sender.clone());
             scope
                 .spawn(move || report_failure(worker::run_lanes(plan, board, 0, &sender), &sender));
         } else {
             for worker in 0..plan.workers {
                 let (child, sender) = (worker::start(plan, &board, worker)?, sender.clone());
+                processes.push(child.id());
                 scope.spawn(move || {
                     report_failure(worker::collect(child, worker, &sender), &sender);
                 });
             }
         }
         drop(sender);
+        view.begin(plan, &board, processes);
         let mut conductor = Conductor {
             plan,
             board: &board,
@@ -152,7 +157,7 @@ fn gather(
 struct Conductor<'a, J> {
     plan: &'a Plan,
     board: &'a Board,
-    view: &'a View,
+    view: &'a View<'a>,
     judge: &'a mut J,
     server: Option<&'a Server>,
     interrupted: &'a AtomicBool,

@@ -130,8 +130,8 @@ fn idle(report: &Report) -> String {
 fn ack(report: &Report) -> String {
     let counts = &report.total.counts;
     format!(
-        "{} emitters at {}: {} of {} emits acknowledged, {} from the planned send",
-        number(u64::from(report.setup.emitters)),
+        "{} emitting clients at {}: {} of {} emits acknowledged, {} from the planned send",
+        number(u64::from(report.setup.clients)),
         rate(report),
         number(counts.acked),
         number(counts.sent),
@@ -210,6 +210,13 @@ fn limit(report: &Report) -> String {
         .filter_map(|phase| phase.server.as_ref())
         .map(|server| server.cores)
         .fold(0.0, f64::max);
+    let waiting = measured()
+        .flat_map(|phase| &phase.lanes)
+        .map(|lane| lane.waiting)
+        .fold(0.0, f64::max);
+    if waiting > 0.5 {
+        return "the machine had no CPU to spare".into();
+    }
     if busiest > 0.95 {
         return "loadgen's own CPU was the limit".into();
     }

@@ -6,7 +6,7 @@ use anyhow::{Context as _, ensure};
 use crate::{
     cli::{Command, Common},
     driver::{self, Answer, Endpoint},
-    plan::{Correlate, Driver, Plan, Stream, Target, Tls, Transport},
+    plan::{Correlate, Driver, Emitting, Plan, Stream, Target, Tls, Transport},
     scenario::{self, Load, Phase, Publish},
     target,
     time::nanos,
@@ -125,6 +125,11 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
             targets.len()
         );
     }
+    ensure!(
+        !acks || machine.threads == 1 && (workers == 1 || common.target.independent),
+        "the clients of `ack` emit, and those of one counter share a thread: it knows no --threads, and --workers only \
+         with several --independent URLs"
+    );
     if machine.driver == Driver::RustSocketio {
         ensure!(
             cfg!(feature = "rust-socketio"),
@@ -149,16 +154,13 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
     }
     let payload = payload(events.payload.as_deref(), correlate)?;
     Ok(Plan {
+        run: run_id(),
         scenario: scenario.to_owned(),
         phases: phases(command, common),
         targets,
         independent: common.target.independent,
-        clients: if acks { 0 } else { load.clients },
-        emitters: if acks {
-            load.clients
-        } else {
-            emitters(command, common)
-        },
+        clients: load.clients,
+        emitting: emitting(command, common),
         workers,
         threads: machine.threads as usize,
         sources: machine
@@ -199,6 +201,13 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
     })
 }
 
+/// When, and by chance: two runs that begin together are still told apart.
+fn run_id() -> String {
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let digits: String = now.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("{digits}-{:04x}", fastrand::u16(..))
+}
+
 fn name(command: &Command) -> &'static str {
     match command {
         Command::Broadcast(_) => "broadcast",
@@ -226,21 +235,17 @@ fn publish(command: &Command, common: &Common) -> Option<Publish> {
     })
 }
 
-fn emitters(command: &Command, common: &Common) -> u32 {
-    if publish(command, common).is_some() {
-        common.load.emitters
-    } else {
-        0
+fn emitting(command: &Command, common: &Common) -> Emitting {
+    match (command, publish(command, common)) {
+        (Command::Ack(_), _) => Emitting::Clients,
+        (_, Some(_)) => Emitting::Apart(common.load.emitters),
+        (_, None) => Emitting::Apart(0),
     }
 }
 
 fn phases(command: &Command, common: &Common) -> Vec<Phase> {
     let load = Load {
-        clients: if matches!(command, Command::Ack(_)) {
-            0
-        } else {
-            common.load.clients
-        },
+        clients: common.load.clients,
         open_rate: common.load.connect_rate,
         warm_up: nanos(common.load.warm_up),
         publish: publish(command, common),
@@ -326,9 +331,10 @@ mod tests {
     #[test]
     fn all_clients_of_the_ack_scenario_emit() {
         let plan = plan_of("ack --clients 7").unwrap();
-        assert_eq!((plan.clients, plan.emitters, plan.ack), (0, 7, true));
+        assert_eq!((plan.clients, plan.emitters_of(0), plan.ack), (7, 7, true));
+        assert_eq!(plan.lanes().len(), 1);
         let plan = plan_of("connect --clients 7").unwrap();
-        assert_eq!((plan.clients, plan.emitters), (7, 0));
+        assert_eq!((plan.clients, plan.emitters_of(0)), (7, 0));
     }
 
     #[test]

@@ -9,6 +9,8 @@ use crate::{
     plan::{Correlate, Plan},
     run::{Finished, Outcome},
     scenario::Action,
+    slot::{Figures, Live},
+    tally::BOUNDS,
     time::{MILLISECOND, Nanos, STEP, seconds},
 };
 
@@ -74,6 +76,22 @@ impl Verdict {
     }
 }
 
+/// What the figures of a run say that is not over yet: never better than the verdict will be, for what it looks at.
+pub(crate) fn so_far(figures: &Figures) -> State {
+    let lags = figures.tally(Metric::SendLag);
+    let late = BOUNDS.partition_point(|bound| *bound <= LATE_SEND);
+    let (late, all): (u64, u64) = (
+        lags[late..=BOUNDS.len()].iter().sum(),
+        lags[..=BOUNDS.len()].iter().sum(),
+    );
+    let gone = figures.get(Live::Failed) + figures.get(Live::Disconnected);
+    if late * 100 > all || gone > 0 {
+        State::Suspect
+    } else {
+        State::Valid
+    }
+}
+
 pub(crate) fn judge(plan: &Plan, outcome: &Outcome) -> Verdict {
     let mut verdict = Verdict::default();
     if let Some(reason) = &outcome.ended_early
@@ -89,7 +107,7 @@ pub(crate) fn judge(plan: &Plan, outcome: &Outcome) -> Verdict {
     {
         if finished.phase.publish.is_some() {
             emits(plan, finished, &mut verdict);
-            deliveries(finished, &mut verdict);
+            deliveries(finished, outcome.ended_early.is_some(), &mut verdict);
             generator(finished, &mut verdict);
         }
         if finished.record.miscounted {
@@ -199,23 +217,28 @@ fn emits(plan: &Plan, finished: &Finished, verdict: &mut Verdict) {
         let closed = "closed loop: each emit waited for the one before, so a stall of the server counts once at most";
         verdict.notes.push(closed.into());
     }
-    let several = plan.emitters > 1 && plan.correlate == Correlate::Position;
+    let several = plan.emitters_apart() > 1 && plan.correlate == Correlate::Position;
     if several && finished.record.in_flight > 1 && !publish.closed {
         let off = (finished.record.in_flight - 1) as f64 / publish.rate * 1e3;
         verdict.suspect(format!(
             "{} emitters without acknowledgements: which count is whose emit is a guess; a latency may be off by up \
              to {off:.1} ms (use --emitters 1)",
-            plan.emitters
+            plan.emitters_apart()
         ));
     }
 }
 
-fn deliveries(finished: &Finished, verdict: &mut Verdict) {
+fn deliveries(finished: &Finished, early: bool, verdict: &mut Verdict) {
     let counts = &finished.record.counts;
     if counts.expected > 0 && counts.delivered == 0 {
         verdict.invalid("nothing was delivered: does the server broadcast what --expect says?");
     }
-    if counts.beyond > 0 {
+    if counts.beyond > 0 && (counts.unacked > 0 || early) {
+        verdict.notes.push(format!(
+            "{} events came of emits whose end was not waited for",
+            counts.beyond
+        ));
+    } else if counts.beyond > 0 {
         verdict.invalid(format!(
             "more was delivered than possible ({} events beyond the last emit): somebody else emits, too",
             counts.beyond

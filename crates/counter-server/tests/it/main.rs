@@ -22,5 +22,4 @@ mod store_nginx;
 mod store_node;
 mod store_nodes;
 mod store_redis;
-mod store_redis_server;
 mod store_tls;

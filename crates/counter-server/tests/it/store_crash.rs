@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::store_client::{Answer, Watcher, connect, count, increment};
 use crate::store_load::Load;
 use crate::store_node::{Node, eventually};
-use crate::store_redis_server::RedisServer;
+use test_support::RedisServer;
 
 fn rounds() -> u64 {
     let rounds = std::env::var("CRASH_ROUNDS").ok();

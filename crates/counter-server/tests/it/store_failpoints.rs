@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::store_client::{Watcher, count};
 use crate::store_load::Load;
 use crate::store_node::Node;
-use crate::store_redis_server::RedisServer;
+use test_support::RedisServer;
 
 const IN_THE_COUNTER: [&str; 2] = ["counter-before-broadcast", "counter-before-acknowledgement"];
 

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::store_client::{Answer, Watcher, connect, count, fresh_key, increment};
 use crate::store_node::{Node, eventually};
-use crate::store_redis_server::RedisServer;
+use test_support::RedisServer;
 
 #[tokio::test]
 async fn in_memory_a_key_is_counted_once() {

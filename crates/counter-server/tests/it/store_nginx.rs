@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::store_client::count;
 use crate::store_node::{Node, PATIENCE, eventually};
-use crate::store_redis_server::{RedisServer, free_port};
+use test_support::{RedisServer, free_port};
 
 fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -5,7 +5,7 @@ use tokio::sync::watch;
 use crate::store_client::{Answer, Watcher, connect, count, increment};
 use crate::store_load::Load;
 use crate::store_node::Node;
-use crate::store_redis_server::RedisServer;
+use test_support::RedisServer;
 
 #[tokio::test]
 async fn every_node_shows_every_count_in_order() {

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::store_client::{Answer, Watcher, connect, count, increment};
 use crate::store_node::{Node, PATIENCE, eventually, run};
-use crate::store_redis_server::{RedisServer, free_port};
+use test_support::{RedisServer, free_port};
 
 /// An increment is answered within the two seconds that a commit may take; the rest is for a machine
 /// that compiles meanwhile.

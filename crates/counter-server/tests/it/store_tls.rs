@@ -8,7 +8,7 @@ use tempfile::tempdir;
 
 use crate::store_client::{Answer, connect, increment};
 use crate::store_node::{Node, eventually};
-use crate::store_redis_server::RedisServer;
+use test_support::RedisServer;
 
 /// An authority and a server certificate for `localhost`, as PEM files.
 struct Certificates {

@@ -10,7 +10,7 @@ use crate::{measure::Arrival, time::Nanos};
 pub(crate) trait Audience {
     fn joined(&mut self, seat: usize, planned: Nanos);
     fn expected(&mut self, seat: usize, planned: Nanos, number: u64, arrival: Arrival);
-    fn acked(&mut self, seat: usize, id: u64, answer: Answer, arrival: Arrival);
+    fn acked(&mut self, seat: usize, id: u64, answer: Answer, at: Nanos);
     /// The connection ended, or never came about (`joined` tells).
     fn gone(&mut self, seat: usize, joined: bool, reason: &Gone);
     /// Bytes and messages were read: how late, by the kernel's stamp; `None`: it gave no stamp.
@@ -24,8 +24,7 @@ pub(super) struct Reading<'r, A> {
     pub(super) audience: &'r mut A,
     pub(super) seat: usize,
     pub(super) planned: Nanos,
-    pub(super) at: Nanos,
-    pub(super) since: Nanos,
+    pub(super) arrival: Arrival,
     pub(super) events: u64,
 }
 
@@ -37,20 +36,12 @@ impl<A: Audience> Listener for Reading<'_, A> {
     #[inline]
     fn expected(&mut self, number: u64) {
         self.events += 1;
-        let arrival = Arrival {
-            at: self.at,
-            since: self.since,
-        };
         self.audience
-            .expected(self.seat, self.planned, number, arrival);
+            .expected(self.seat, self.planned, number, self.arrival);
     }
 
     fn acked(&mut self, id: u64, answer: Answer) {
-        let arrival = Arrival {
-            at: self.at,
-            since: self.at,
-        };
-        self.audience.acked(self.seat, id, answer, arrival);
+        self.audience.acked(self.seat, id, answer, self.arrival.at);
     }
 
     fn heartbeat(&mut self) {

@@ -5,10 +5,11 @@ use std::collections::{HashMap, VecDeque};
 
 use super::{audience::Audience, connection::Gone, text::Answer};
 use crate::{
-    board::{Cell, Live},
+    board::Cell,
     ledger::Emit,
     measure::{Arrival, Metric, Recorder},
     plan::Correlate,
+    slot::Live,
     time::Nanos,
 };
 
@@ -19,6 +20,8 @@ pub(super) struct Desk<'a> {
     pub(super) correlate: Correlate,
     /// Whether an emitter has to hear an event before it counts as there.
     pub(super) must_be_greeted: bool,
+    /// Whether the emitters are the clients that were asked for.
+    pub(super) are_clients: bool,
     pub(super) emitters: Vec<Emitter>,
     pub(super) awaited: usize,
     /// Acknowledgement ids are never given twice in a run.
@@ -55,10 +58,8 @@ impl Desk<'_> {
         self.serial += 1;
         self.phase.sent += 1;
         self.recorder.counts().sent += 1;
-        self.recorder.slot().add(Live::Sent, 1);
         self.recorder
-            .record()
-            .record(Metric::SendLag, emit.sent.saturating_sub(emit.planned), 1);
+            .took(Metric::SendLag, emit.sent.saturating_sub(emit.planned));
         if let Some(timeout) = ack_timeout {
             self.deadlines
                 .push_back((emit.sent.saturating_add(timeout), id));
@@ -109,8 +110,11 @@ impl Desk<'_> {
 }
 
 impl Audience for Desk<'_> {
-    fn joined(&mut self, seat: usize, _: Nanos) {
+    fn joined(&mut self, seat: usize, planned: Nanos) {
         self.emitters[seat].joined = true;
+        if self.are_clients {
+            self.recorder.opened(planned);
+        }
         if self.emitters[seat].greeted || !self.must_be_greeted {
             self.arrive(seat);
         }
@@ -132,14 +136,12 @@ impl Audience for Desk<'_> {
         }
     }
 
-    fn acked(&mut self, _: usize, id: u64, answer: Answer, arrival: Arrival) {
+    fn acked(&mut self, _: usize, id: u64, answer: Answer, at: Nanos) {
         let Some(emit) = self.unacked.remove(&id) else {
             return;
         };
-        let latency = arrival.at.saturating_sub(emit.planned);
-        self.recorder
-            .record()
-            .record(Metric::AckLatency, latency, 1);
+        let latency = at.saturating_sub(emit.planned);
+        self.recorder.took(Metric::AckLatency, latency);
         match answer {
             Answer::Error => self.recorder.counts().refused += 1,
             Answer::Number(number) => {
@@ -158,15 +160,19 @@ impl Audience for Desk<'_> {
     }
 
     fn gone(&mut self, seat: usize, joined: bool, reason: &Gone) {
-        let text = if joined {
-            "an emitter was disconnected"
+        if self.are_clients {
+            self.recorder.gone(joined, &reason.0);
+            self.recorder.slot().add(Live::Gone, 1);
         } else {
-            "an emitter could not connect"
-        };
-        self.recorder
-            .record()
-            .fail(&format!("{text}: {}", reason.0), 1);
-        self.recorder.counts().emitters_lost += 1;
+            let text = if joined {
+                "an emitter was disconnected"
+            } else {
+                "an emitter could not connect"
+            };
+            let reason = format!("{text}: {}", reason.0);
+            self.recorder.record().fail(&reason, 1);
+            self.recorder.counts().emitters_lost += 1;
+        }
         self.emitters[seat].joined = false;
         self.arrive(seat);
     }

@@ -20,14 +20,14 @@ use super::{
     desk::{Desk, Emitter, PhaseState},
     frame,
     lane::{Crew, LaneRecord},
-    swarm::{Manner, Swarm, TURN},
+    swarm::{Manner, Swarm},
     text::{Emission, Expected},
 };
 use crate::{
     board::{Board, Place},
     ledger::Emit,
-    measure::{Counting, Recorder},
-    plan::{Correlate, Lane, Plan},
+    measure::{Counting, Recorder, TURN},
+    plan::{Correlate, Emitting, Lane, Plan},
     scenario::{Action, Phase, Publish},
     schedule::Schedule,
     time::{Nanos, SECOND, now},
@@ -58,25 +58,12 @@ impl<'a> Emitters<'a> {
     ) -> io::Result<Self> {
         let cell = board.cell(lane.cell);
         let recorder = Recorder::new(cell, board.slot(lane.index), plan.correlate.stream(), false);
-        let manner = Manner {
-            concurrency: usize::MAX,
-            ..Manner::of(plan)
-        };
-        let mut swarm = Swarm::new(endpoints, manner, Expected::new(plan, 0))?;
+        let swarm = Swarm::new(endpoints, Manner::of(plan), Expected::new(plan, 0))?;
         let timer = timerfd_create(
             TimerfdClockId::Monotonic,
             TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
         )?;
         swarm.watch_also(&timer)?;
-        let emitters = (0..plan.emitters as usize).map(|global| {
-            let seat = swarm.add(global);
-            swarm.open(seat, None);
-            Emitter {
-                awaited: true,
-                ..Emitter::default()
-            }
-        });
-        let emitters: Vec<_> = emitters.collect();
         Ok(Self {
             plan,
             lane,
@@ -87,8 +74,9 @@ impl<'a> Emitters<'a> {
                 recorder,
                 correlate: plan.correlate,
                 must_be_greeted: plan.greeted,
-                awaited: emitters.len(),
-                emitters,
+                are_clients: plan.emitting == Emitting::Clients,
+                awaited: 0,
+                emitters: Vec::new(),
                 serial: 0,
                 unacked: HashMap::new(),
                 deadlines: VecDeque::new(),
@@ -103,6 +91,26 @@ impl<'a> Emitters<'a> {
             board,
             next: 0,
         })
+    }
+
+    /// In the first phase all of them come: at the rate that clients are to come at, if they are the clients.
+    fn open(&mut self, action: Action) {
+        let rate = match action {
+            Action::Open { rate, .. } if self.desk.are_clients => rate,
+            _ => None,
+        };
+        let rate = rate.map(|rate| rate / self.plan.cells() as f64);
+        for global in 0..self.plan.emitters_of(self.lane.cell) {
+            let at = rate.map(|rate| self.place.start + (f64::from(global) / rate * 1e9) as Nanos);
+            let seat = self.swarm.add(global as usize);
+            self.swarm.open(seat, at);
+            self.desk.emitters.push(Emitter {
+                awaited: true,
+                ..Emitter::default()
+            });
+            self.desk.awaited += 1;
+            self.desk.recorder.counts().asked += u64::from(self.desk.are_clients);
+        }
     }
 
     /// Emits everything that is due, and sets the timer to what comes next.
@@ -271,6 +279,9 @@ impl Crew for Emitters<'_> {
         self.desk.recorder.begin(Counting::Nothing, place.start);
         self.swarm.expect(Expected::new(self.plan, place.phase));
         self.emission = Emission::new(self.plan, place.phase);
+        if self.desk.emitters.is_empty() {
+            self.open(phase.action);
+        }
         if phase.publish.is_none() && phase.action == Action::Resume {
             self.desk.cell.set_last(place.phase, base);
         }
@@ -288,7 +299,9 @@ impl Crew for Emitters<'_> {
         }
         self.emit_due()?;
         self.desk.expire(now());
-        self.desk.recorder.tick(now());
+        self.desk.recorder.tick(now(), 0);
+        let made = self.desk.last().saturating_sub(self.desk.phase.base);
+        self.desk.cell.set_made(self.place.phase, made);
         if self.board.is_cut_short(self.place.phase) && !self.has_emitted() {
             self.give_up();
         }

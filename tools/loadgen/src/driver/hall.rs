@@ -3,8 +3,9 @@
 
 use super::{audience::Audience, connection::Gone, text::Answer};
 use crate::{
-    board::{Cell, Live},
+    board::Cell,
     measure::{Arrival, Metric, Recorder, Sequence},
+    slot::Live,
     time::{Nanos, now},
 };
 
@@ -58,12 +59,10 @@ impl Hall<'_> {
         let client = &mut self.clients[seat];
         client.greeted = true;
         self.recorder
-            .record()
-            .record(Metric::FirstEvent, at.saturating_sub(planned), 1);
+            .took(Metric::FirstEvent, at.saturating_sub(planned));
         if let Some(cut_at) = client.cut_at {
             self.recorder
-                .record()
-                .record(Metric::Recovery, at.saturating_sub(cut_at), 1);
+                .took(Metric::Recovery, at.saturating_sub(cut_at));
             self.recorder.rejoined(&mut client.sequence, number);
         } else {
             client.sequence.begin_after(number);
@@ -87,8 +86,7 @@ impl Hall<'_> {
         {
             // The reading counts here, not the arrival: the kernel had most of it all the time.
             self.recorder
-                .record()
-                .record(Metric::CatchUp, now().saturating_sub(resumed_at), 1);
+                .took(Metric::CatchUp, now().saturating_sub(resumed_at));
             client.resumed_at = None;
         }
     }
@@ -96,19 +94,12 @@ impl Hall<'_> {
 
 impl Audience for Hall<'_> {
     fn joined(&mut self, seat: usize, planned: Nanos) {
-        let at = now();
-        self.recorder
-            .record()
-            .record(Metric::ConnectTime, at.saturating_sub(planned), 1);
-        self.recorder.counts().opened += 1;
-        self.recorder.slot().add(Live::Opened, 1);
-        self.recorder.slot().add(Live::Held, 1);
+        let at = self.recorder.opened(planned);
         self.clients[seat].joined = true;
         if !self.must_be_greeted {
             if let Some(cut_at) = self.clients[seat].cut_at {
                 self.recorder
-                    .record()
-                    .record(Metric::Recovery, at.saturating_sub(cut_at), 1);
+                    .took(Metric::Recovery, at.saturating_sub(cut_at));
             }
             self.clients[seat].greeted = true;
             self.arrive(seat);
@@ -130,24 +121,16 @@ impl Audience for Hall<'_> {
         }
     }
 
-    fn acked(&mut self, _: usize, _: u64, _: Answer, _: Arrival) {}
+    fn acked(&mut self, _: usize, _: u64, _: Answer, _: Nanos) {}
 
     fn gone(&mut self, seat: usize, joined: bool, reason: &Gone) {
         let client = &mut self.clients[seat];
-        self.recorder.record().fail(&reason.0, 1);
-        let slot = self.recorder.slot();
-        if joined {
-            self.recorder.counts().disconnected += 1;
-            slot.add(Live::Disconnected, 1);
-            slot.add_signed(Live::Held, -1);
-        } else {
-            self.recorder.counts().failed += 1;
-            slot.add(Live::Failed, 1);
-        }
+        self.recorder.gone(joined, &reason.0);
         (client.joined, client.greeted) = (false, false);
         if client.cut_at.is_some() {
             self.refused.push(seat);
         } else {
+            self.recorder.slot().add(Live::Gone, 1);
             self.awaited -= usize::from(std::mem::take(&mut client.awaited));
         }
     }

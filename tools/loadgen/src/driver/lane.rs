@@ -13,10 +13,11 @@ use super::{
     text::Expected,
 };
 use crate::{
-    board::{Board, LEAVE, Live, Place, Slot},
+    board::{Board, LEAVE, Place},
     measure::PhaseRecord,
     plan::{Driver, Lane, Plan, Role},
     scenario::Phase,
+    slot::{Live, Slot},
     time::{ClockReport, Nanos, now},
 };
 
@@ -80,9 +81,11 @@ fn drive(plan: &Plan, board: &Board, lane: Lane, mut crew: impl Crew) -> io::Res
                 crew.end(now());
             }
             if place.phase == LEAVE {
+                slot.set(Live::Phase, LEAVE);
                 return Ok(crew.finish());
             }
             crew.begin(&plan.phases[place.phase as usize - 1], place)?;
+            slot.set(Live::Phase, place.phase);
             at = place;
         }
         crew.turn()?;

@@ -8,11 +8,11 @@ use super::{
     audience::Audience,
     connection::Gone,
     frame,
-    swarm::{Manner, Swarm, TURN},
+    swarm::{Manner, Swarm},
     text::{Answer, Emission, Expected},
 };
 use crate::{
-    measure::Arrival,
+    measure::{Arrival, TURN},
     plan::Plan,
     time::{MILLISECOND, Nanos, SECOND, now},
 };
@@ -102,7 +102,7 @@ impl Audience for Probe {
         }
     }
 
-    fn acked(&mut self, _: usize, _: u64, answer: Answer, _: Arrival) {
+    fn acked(&mut self, _: usize, _: u64, answer: Answer, _: Nanos) {
         self.answer = Some(answer);
     }
 

@@ -7,14 +7,14 @@ use super::{
     hall::{Client, Hall},
     lane::{Crew, LaneRecord},
     socket::Farewell,
-    swarm::TURN,
     text::Expected,
 };
 use crate::{
-    board::{Board, Live, Place},
-    measure::{Counting, Recorder},
+    board::{Board, Place},
+    measure::{Counting, Recorder, TURN},
     plan::{Correlate, Lane, Plan, Role, Stream},
     scenario::{Action, Phase},
+    slot::Live,
     time::{Nanos, SECOND, now},
 };
 
@@ -33,6 +33,8 @@ pub(crate) struct Receivers<'a, C> {
     counting: Counting,
     /// Clients opened so far, over all lanes of the cell.
     opened: u32,
+    /// Clients of which the events of this phase are expected.
+    listening: u64,
     /// Clients before this one are known to be complete.
     complete: usize,
     random: fastrand::Rng,
@@ -62,6 +64,7 @@ impl<'a, C: Clients> Receivers<'a, C> {
             hold: 0,
             counting: Counting::Nothing,
             opened: 0,
+            listening: 0,
             complete: 0,
             random: fastrand::Rng::with_seed(plan.seed ^ lane.index as u64),
         }
@@ -126,6 +129,7 @@ impl<'a, C: Clients> Receivers<'a, C> {
             if ((seat + 1) as f64 * share).floor() > before && self.swarm.is_joined(seat) {
                 self.swarm.set_reading(seat, false)?;
                 self.hall.clients[seat].stopped = true;
+                self.hall.recorder.slot().add(Live::Stopped, 1);
                 self.hall.recorder.counts().stopped += 1;
             }
         }
@@ -141,6 +145,7 @@ impl<'a, C: Clients> Receivers<'a, C> {
             .filter(|(_, client)| client.stopped)
         {
             (client.stopped, client.resumed_at) = (false, Some(now()));
+            self.hall.recorder.slot().add_signed(Live::Stopped, -1);
             self.swarm.set_reading(seat, true)?;
         }
         Ok(())
@@ -175,6 +180,7 @@ impl<'a, C: Clients> Receivers<'a, C> {
 impl<C: Clients> Crew for Receivers<'_, C> {
     fn begin(&mut self, phase: &Phase, place: Place) -> io::Result<()> {
         (self.place, self.hold, self.complete) = (place, phase.hold, 0);
+        self.listening = 0;
         self.hall.phase = place.phase;
         self.action = Some(phase.action);
         self.counting = match (phase.publish, phase.action) {
@@ -201,20 +207,30 @@ impl<C: Clients> Crew for Receivers<'_, C> {
     fn turn(&mut self) -> io::Result<()> {
         if let Some(action) = self.action.take_if(|_| now() >= self.place.start) {
             self.act(action)?;
+            if self.counting != Counting::Nothing {
+                let listening = |client: &&Client| client.counted && !client.stopped;
+                self.listening = self.hall.clients.iter().filter(listening).count() as u64;
+            }
         }
         self.swarm.turn(TURN, &mut self.hall)?;
         if !self.hall.refused.is_empty() {
             self.retry();
         }
-        self.hall.recorder.tick(now());
+        let expected = self.hall.cell.made(self.place.phase) * self.listening;
+        self.hall.recorder.tick(now(), expected);
         Ok(())
     }
 
     fn is_done(&mut self, now: Nanos) -> bool {
-        self.action.is_none()
+        let done = self.action.is_none()
             && now >= self.place.start + self.hold
             && self.hall.awaited == 0
-            && (self.counting == Counting::Nothing || self.has_everything())
+            && (self.counting == Counting::Nothing || self.has_everything());
+        if done {
+            // Whoever judges the phase before the next one begins looks at the board.
+            self.hall.recorder.show_latencies();
+        }
+        done
     }
 
     fn end(&mut self, now: Nanos) {

@@ -82,7 +82,16 @@ impl<'a> Stock<'a> {
                 audience.joined(seat, planned);
             }
             News::Expected(number) => {
-                audience.expected(seat, planned, number, Arrival { at, since: at });
+                audience.expected(
+                    seat,
+                    planned,
+                    number,
+                    Arrival {
+                        at,
+                        since: at,
+                        empty: at,
+                    },
+                );
                 audience.read(0, 1, None);
             }
             News::Gone(reason) => {

@@ -13,12 +13,10 @@ use super::{
     text::Expected,
 };
 use crate::{
+    measure::{Arrival, TURN},
     plan::Plan,
     time::{MILLISECOND, Nanos, SECOND, WallClock, now},
 };
-
-/// The longest sleep: the board is looked at as often, and whoever sleeps longer was denied the CPU.
-pub(crate) const TURN: Nanos = 4 * MILLISECOND;
 
 /// A read this long after the last look at the connection may have gathered events of different arrivals.
 const LATE: Nanos = 2 * TURN + 2 * MILLISECOND;
@@ -253,8 +251,11 @@ impl<'a> Swarm<'a> {
             audience,
             seat,
             planned: *planned,
-            at,
-            since,
+            arrival: Arrival {
+                at,
+                since,
+                empty: if late { self.woken[0].min(since) } else { at },
+            },
             events: 0,
         };
         let result = connection.parse(

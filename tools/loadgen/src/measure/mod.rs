@@ -14,7 +14,7 @@ pub(crate) use counts::Counts;
 pub(crate) use histogram::Histogram;
 pub(crate) use metric::Metric;
 pub(crate) use record::{LaneUse, PhaseRecord};
-pub(crate) use recorder::{Counting, Recorder};
+pub(crate) use recorder::{Counting, Recorder, TURN};
 pub(crate) use sequence::{Sequence, Step};
 pub(crate) use series::Series;
 pub(crate) use ties::Arrival;

@@ -8,13 +8,37 @@ use super::{
     Counts, Histogram, Metric, PhaseRecord, Sequence, Step,
     record::LaneUse,
     sequence::Outcome,
-    ties::{Arrival, Ends, Fate, Tie, Ties},
+    ties::{Arrival, Fate, Spread, Tie, Ties},
 };
 use crate::{
-    board::{Cell, Live, Slot},
+    board::Cell,
     plan::Stream,
-    time::{Nanos, SECOND},
+    slot::{Live, Slot},
+    time::{MILLISECOND, Nanos, SECOND},
 };
+
+/// The longest time between two looks at the connections of a lane. The board is looked at as often, and whoever sleeps
+/// longer was denied the CPU.
+pub(crate) const TURN: Nanos = 4 * MILLISECOND;
+
+/// Whether the server sends several events together, as seen in prompt reads.
+#[derive(Default)]
+struct Habit {
+    reads: u64,
+    joined: u64,
+}
+
+impl Habit {
+    fn saw(&mut self, events: u64) {
+        self.reads += u64::from(events > 0);
+        self.joined += u64::from(events > 1);
+    }
+
+    /// As long as nothing is known it does: then arrivals are rather too late than too early.
+    fn joins(&self) -> bool {
+        self.reads == 0 || self.joined * 10 > self.reads
+    }
+}
 
 /// What of the expected events matters in a phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,9 +55,13 @@ pub(crate) struct Recorder<'a> {
     slot: Slot<'a>,
     stream: Stream,
     ties: Ties<'a>,
-    /// Events of the present read whose arrival is not exact: they are told apart when the last one is known.
+    /// Events of the present read, if it is a late one: they are told apart when the last one is known.
     together: Vec<(u64, Arrival)>,
+    habit: Habit,
     phase: Phase,
+    /// The counts of all phases before.
+    earlier: Counts,
+    ticked: Nanos,
     finished: Vec<PhaseRecord>,
 }
 
@@ -64,7 +92,10 @@ impl<'a> Recorder<'a> {
             stream,
             ties: Ties::new(cell.ledger, may_wait),
             together: Vec::new(),
+            habit: Habit::default(),
             phase,
+            earlier: Counts::default(),
+            ticked: crate::time::now(),
             finished: Vec::new(),
         }
     }
@@ -79,6 +110,35 @@ impl<'a> Recorder<'a> {
 
     pub(crate) fn slot(&self) -> Slot<'a> {
         self.slot
+    }
+
+    /// A duration that is rare enough to be told at once.
+    pub(crate) fn took(&mut self, metric: Metric, duration: Nanos) {
+        self.phase.record.record(metric, duration, 1);
+        self.slot.tally(metric).add(duration, 1);
+    }
+
+    /// A client has joined that was to connect at `planned`: when it joined.
+    pub(crate) fn opened(&mut self, planned: Nanos) -> Nanos {
+        let at = crate::time::now();
+        self.took(Metric::ConnectTime, at.saturating_sub(planned));
+        self.counts().opened += 1;
+        self.slot.add(Live::Opened, 1);
+        self.slot.add(Live::Held, 1);
+        at
+    }
+
+    /// A client was disconnected, or could not connect.
+    pub(crate) fn gone(&mut self, was_joined: bool, reason: &str) {
+        self.phase.record.fail(reason, 1);
+        if was_joined {
+            self.counts().disconnected += 1;
+            self.slot.add(Live::Disconnected, 1);
+            self.slot.add_signed(Live::Held, -1);
+        } else {
+            self.counts().failed += 1;
+            self.slot.add(Live::Failed, 1);
+        }
     }
 
     pub(crate) fn begin(&mut self, counting: Counting, start: Nanos) {
@@ -108,31 +168,30 @@ impl<'a> Recorder<'a> {
             Step::Late => {
                 self.phase.record.counts.delivered += 1;
                 self.phase.record.counts.out_of_order += 1;
-                self.slot.add(Live::Faults, 1);
                 if self.stream == Stream::Messages {
                     self.attribute(number, arrival);
                 }
             }
             Step::Repeated => {
                 self.phase.record.counts.repeated += 1;
-                self.slot.add(Live::Faults, 1);
             }
             Step::Stale => self.phase.record.counts.stale += 1,
         }
     }
 
-    /// The read is over.
+    /// A late read is over.
     #[cold]
     fn part(&mut self) {
-        let (Some(&(first, _)), Some(&(last, _))) = (self.together.first(), self.together.last())
+        let (Some(&(first, arrival)), Some(&(last, _))) =
+            (self.together.first(), self.together.last())
         else {
             return;
         };
-        let ends = Ends { first, last };
+        let spread = Spread::of(first, last, arrival, self.habit.joins());
         let mut together = std::mem::take(&mut self.together);
         self.phase.record.counts.coalesced += together.len() as u64;
         for (number, arrival) in together.drain(..) {
-            let fate = self.ties.tie(number, ends, arrival);
+            let fate = self.ties.tie(number, spread, arrival);
             self.decide(fate);
         }
         self.together = together;
@@ -142,7 +201,9 @@ impl<'a> Recorder<'a> {
     #[inline]
     pub(crate) fn read(&mut self, bytes: u64, events: u64, delay: Option<Nanos>) {
         self.phase.record.counts.received_bytes += bytes;
-        if !self.together.is_empty() {
+        if self.together.is_empty() {
+            self.habit.saw(events);
+        } else {
             self.part();
         }
         if events == 0 || self.phase.counting != Counting::Latencies {
@@ -159,15 +220,8 @@ impl<'a> Recorder<'a> {
         if self.phase.counting != Counting::Latencies {
             return;
         }
-        if arrival.is_exact() {
-            let fate = self.ties.tie(
-                number,
-                Ends {
-                    first: number,
-                    last: number,
-                },
-                arrival,
-            );
+        if arrival.is_prompt() {
+            let fate = self.ties.tie(number, Spread::Together, arrival);
             self.decide(fate);
         } else {
             self.together.push((number, arrival));
@@ -194,35 +248,53 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// To be called every few milliseconds.
-    pub(crate) fn tick(&mut self, now: Nanos) {
+    /// To be called every [`TURN`]; `expected`: of all clients in this phase so far.
+    pub(crate) fn tick(&mut self, now: Nanos, expected: u64) {
         self.settle();
-        let counts = self.phase.record.counts;
-        self.slot
-            .set(Live::Delivered, self.delivered_before() + counts.delivered);
+        let late = now.saturating_sub(self.ticked + TURN);
+        self.slot.lateness().add(late, 1);
+        self.ticked = now;
+        self.publish(expected);
         if now >= self.phase.start + (self.phase.second + 1) * SECOND {
-            self.end_second();
+            self.show_latencies();
             self.phase.second = (now - self.phase.start) / SECOND;
         }
     }
 
-    fn delivered_before(&self) -> u64 {
-        self.finished
-            .iter()
-            .map(|record| record.counts.delivered)
-            .sum()
+    /// Puts the counts on the board.
+    fn publish(&self, expected: u64) {
+        let (before, now) = (&self.earlier, &self.phase.record.counts);
+        let missing = |counts: &Counts| counts.lost + counts.skipped + counts.missed_away;
+        for (live, sum) in [
+            (Live::Asked, before.asked + now.asked),
+            (Live::Returned, before.returned + now.returned),
+            (Live::Planned, before.planned + now.planned),
+            (Live::Sent, before.sent + now.sent),
+            (Live::Expected, before.expected + expected),
+            (Live::Delivered, before.delivered + now.delivered),
+            (Live::Missing, missing(before) + missing(now)),
+            (Live::Repeated, before.repeated + now.repeated),
+            (Live::OutOfOrder, before.out_of_order + now.out_of_order),
+        ] {
+            self.slot.set(live, sum);
+        }
     }
 
-    fn end_second(&mut self) {
+    /// Puts the latencies of the present second on the board, and into the series. It may go on after that.
+    pub(crate) fn show_latencies(&mut self) {
         let phase = &mut self.phase;
         let held = self.slot.get(Live::Held);
         let point =
             super::series::Point::new(&phase.record.counts, &phase.before, held, &phase.window);
         phase.record.series.add(phase.second, &point);
+        let (buckets, tally) = (
+            self.slot.buckets(),
+            self.slot.tally(Metric::BroadcastLatency),
+        );
         for value in phase.window.hdr().iter_recorded() {
-            self.slot
-                .buckets()
-                .add(value.value_iterated_to(), value.count_at_value());
+            let (latency, times) = (value.value_iterated_to(), value.count_at_value());
+            buckets.add(latency, times);
+            tally.add(latency, times);
         }
         phase.record.add(Metric::BroadcastLatency, &phase.window);
         phase.window.clear();
@@ -263,7 +335,9 @@ impl<'a> Recorder<'a> {
     pub(crate) fn end(&mut self, lane: &str, now: Nanos) {
         self.settle();
         self.phase.record.counts.unattributed += self.ties.give_up();
-        self.end_second();
+        self.show_latencies();
+        self.publish(self.phase.record.counts.expected);
+        self.earlier += &self.phase.record.counts;
         let mut phase = std::mem::replace(&mut self.phase, Phase::new(Counting::Nothing, now));
         let record = &mut phase.record;
         record.add(Metric::ServerLatency, &phase.server);

@@ -156,26 +156,21 @@ mod tests {
     #[test]
     fn a_long_series_keeps_its_sums_and_its_size() {
         let mut series = Series::default();
+        let (busy, quiet) = (point(64, 7), point(0, 7));
         let seconds = 3 * MOST as u64;
-        (0..seconds).for_each(|second| series.add(second, &point(2, 7)));
+        for second in 0..seconds {
+            let point = if second.is_multiple_of(64) {
+                &busy
+            } else {
+                &quiet
+            };
+            series.add(second, point);
+        }
         assert!(series.points.len() <= MOST, "{}", series.points.len());
         assert_eq!(series.seconds, 4);
-        assert_eq!(
-            series
-                .points
-                .iter()
-                .map(|point| point.delivered)
-                .sum::<u64>(),
-            2 * seconds
-        );
-        assert_eq!(
-            series
-                .points
-                .iter()
-                .map(|point| point.latency().len())
-                .sum::<u64>(),
-            2 * seconds
-        );
+        let sum = |of: fn(&Point) -> u64| series.points.iter().map(of).sum::<u64>();
+        assert_eq!(sum(|point| point.delivered), seconds);
+        assert_eq!(sum(|point| point.latency().len()), seconds);
         assert_eq!(series.points[0].held, 7);
     }
 

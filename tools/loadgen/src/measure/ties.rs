@@ -2,9 +2,10 @@
 //! those arrivals wait.
 //!
 //! The kernel stamps a read with the arrival of its newest bytes. As long as we read promptly that is everybody's
-//! arrival. After a late wake-up a read may hold events that arrived one after the other; then its first byte is read
+//! arrival. After a late wake-up a read may hold events that arrived one after the other. Then its first byte is read
 //! by itself, so that the arrivals of the first and of the last event are known, and those between them are taken to
-//! have arrived as they were sent: evenly if only we were late, all at once if the server sent them together.
+//! have arrived as they were sent. If both stamps are the same, either the server sent all of it together, or the
+//! kernel joined what arrived apart: whatever this server does when we are prompt is taken for the truth ([`Spread`]).
 
 use std::collections::HashMap;
 
@@ -13,28 +14,48 @@ use crate::{
     time::Nanos,
 };
 
-/// Arrivals that may wait for the acknowledgement of their emit (32 bytes each); more are counted, but in no latency.
-const MOST_WAITING: usize = 1 << 20;
+/// Arrivals that may wait for the acknowledgement of their emit (48 bytes each); more are counted, but in no latency.
+const MOST_WAITING: usize = 1 << 19;
 
-/// When something arrived.
+/// When something arrived, as far as the read that brought it tells; monotonic, in the kernel if it stamps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrival {
-    /// The last event of the same read: in the kernel if it stamps, else when it was read; monotonic.
+    /// The newest bytes of the read.
     pub(crate) at: Nanos,
-    /// The first event of the same read; the same as `at` if the reader was not late.
+    /// The oldest bytes of the read; the same as `at` where they were not read by themselves.
     pub(crate) since: Nanos,
-}
-
-/// The numbers of the first and the last event of a read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ends {
-    pub(crate) first: u64,
-    pub(crate) last: u64,
+    /// When the connection was known to be empty; the same as `at` if that was a moment ago.
+    pub(crate) empty: Nanos,
 }
 
 impl Arrival {
-    pub(crate) fn is_exact(self) -> bool {
-        self.since >= self.at
+    /// Whether the reader was prompt: `at` is the arrival of everything in the read.
+    pub(crate) fn is_prompt(self) -> bool {
+        self.empty >= self.at
+    }
+}
+
+/// How the events of one read arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spread {
+    /// All of them with the newest bytes.
+    Together,
+    /// Apart, from the oldest bytes to the newest, in proportion to their sending.
+    Between { first: u64, last: u64 },
+    /// Apart, each as long after its sending as the last one, but not before the connection was empty.
+    AsFastAs { last: u64 },
+}
+
+impl Spread {
+    /// For events of these numbers in one late read of a server that `joins` events or does not.
+    pub(crate) fn of(first: u64, last: u64, arrival: Arrival, joins: bool) -> Self {
+        if arrival.since < arrival.at {
+            Self::Between { first, last }
+        } else if joins || first == last {
+            Self::Together
+        } else {
+            Self::AsFastAs { last }
+        }
     }
 }
 
@@ -60,7 +81,7 @@ pub(crate) struct Ties<'a> {
     ledger: Ledger<'a>,
     /// Whether emits become known only by their acknowledgement.
     may_wait: bool,
-    waiting: HashMap<u64, Vec<(Arrival, Ends)>>,
+    waiting: HashMap<u64, Vec<(Arrival, Spread)>>,
     length: usize,
 }
 
@@ -79,8 +100,8 @@ impl<'a> Ties<'a> {
     }
 
     #[inline]
-    pub(crate) fn tie(&mut self, number: u64, ends: Ends, arrival: Arrival) -> Fate {
-        if let Some(tie) = self.known(number, ends, arrival) {
+    pub(crate) fn tie(&mut self, number: u64, spread: Spread, arrival: Arrival) -> Fate {
+        if let Some(tie) = self.known(number, spread, arrival) {
             return Fate::Tied(tie);
         }
         if !self.may_wait || self.length >= MOST_WAITING {
@@ -89,34 +110,39 @@ impl<'a> Ties<'a> {
         self.waiting
             .entry(number)
             .or_default()
-            .push((arrival, ends));
+            .push((arrival, spread));
         self.length += 1;
         Fate::Waits
     }
 
     #[inline]
-    fn known(&self, number: u64, ends: Ends, arrival: Arrival) -> Option<Tie> {
+    fn known(&self, number: u64, spread: Spread, arrival: Arrival) -> Option<Tie> {
         let emit = self.ledger.read(number)?;
-        if arrival.is_exact() {
-            return Some(Tie {
-                emit,
-                arrived: arrival.at,
-                doubt: 0,
-            });
-        }
-        let (first, last) = (
-            self.ledger.read(ends.first)?.sent,
-            self.ledger.read(ends.last)?.sent,
-        );
-        let share =
-            emit.sent.saturating_sub(first) as f64 / last.saturating_sub(first).max(1) as f64;
-        let between = arrival.at - arrival.since;
-        let arrived = arrival.since + (between as f64 * share.min(1.0)) as Nanos;
-        let is_end = number == ends.first || number == ends.last;
-        let doubt = if is_end {
-            0
-        } else {
-            (arrived - arrival.since).max(arrival.at - arrived)
+        let sent = |number: u64| self.ledger.read(number).map(|emit| emit.sent);
+        let Arrival { at, since, empty } = arrival;
+        let (arrived, doubt) = match spread {
+            Spread::Together => (at, 0),
+            Spread::Between { first, last } => {
+                let (from, to) = (sent(first)?, sent(last)?);
+                let share =
+                    emit.sent.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64;
+                let arrived = since + ((at - since) as f64 * share.min(1.0)) as Nanos;
+                let is_end = number == first || number == last;
+                (
+                    arrived,
+                    if is_end {
+                        0
+                    } else {
+                        (arrived - since).max(at - arrived)
+                    },
+                )
+            }
+            Spread::AsFastAs { last } => {
+                let arrived = at
+                    .saturating_sub(sent(last)?.saturating_sub(emit.sent))
+                    .max(empty);
+                (arrived, at - arrived)
+            }
         };
         Some(Tie {
             emit,
@@ -136,8 +162,8 @@ impl<'a> Ties<'a> {
             length: 0,
         };
         self.waiting.retain(|number, arrivals| {
-            arrivals.retain(|(arrival, ends)| {
-                let known = this.known(*number, *ends, *arrival);
+            arrivals.retain(|(arrival, spread)| {
+                let known = this.known(*number, *spread, *arrival);
                 settled += usize::from(known.is_some());
                 known.map(&mut tied).is_none()
             });
@@ -186,33 +212,70 @@ mod tests {
         }
     }
 
+    /// A late read: its newest bytes arrived at 95, its oldest at `since`, and at 70 there was nothing.
+    fn late(since: Nanos) -> Arrival {
+        Arrival {
+            at: 95,
+            since,
+            empty: 70,
+        }
+    }
+
     #[test]
     fn between_the_first_and_the_last_of_a_late_read_events_arrive_as_they_were_sent() {
         let words = words();
         let ledger = Ledger::new(&words);
         sent_every_10(ledger, 1..=9);
         let mut ties = Ties::new(ledger, false);
-        let ends = Ends { first: 5, last: 9 };
-        // Only we were late: each took 5.
-        let late = Arrival { at: 95, since: 55 };
-        assert_eq!(arrived(ties.tie(5, ends, late)), Some((55, 0)));
-        assert_eq!(arrived(ties.tie(7, ends, late)), Some((75, 20)));
-        assert_eq!(arrived(ties.tie(9, ends, late)), Some((95, 0)));
-        // The server sent them together.
-        let together = Arrival { at: 95, since: 95 };
-        assert_eq!(arrived(ties.tie(7, ends, together)), Some((95, 0)));
-        // Passed over by the first one: it told of them.
-        assert_eq!(arrived(ties.tie(2, ends, late)).map(|(at, _)| at), Some(55));
+        let spread = Spread::of(7, 9, late(75), true);
+        assert_eq!(arrived(ties.tie(7, spread, late(75))), Some((75, 0)));
+        assert_eq!(arrived(ties.tie(8, spread, late(75))), Some((85, 10)));
+        assert_eq!(arrived(ties.tie(9, spread, late(75))), Some((95, 0)));
+        // Passed over by the first one, which told of it.
+        assert_eq!(
+            arrived(ties.tie(2, spread, late(75))).map(|(at, _)| at),
+            Some(75)
+        );
     }
 
     #[test]
-    fn arrivals_wait_for_their_emit_and_for_those_of_the_ends_of_their_read() {
+    fn what_has_one_stamp_arrived_together_if_the_server_is_like_that() {
+        let words = words();
+        let ledger = Ledger::new(&words);
+        sent_every_10(ledger, 1..=9);
+        let mut ties = Ties::new(ledger, false);
+        let joined = Spread::of(6, 9, late(95), true);
+        assert_eq!(arrived(ties.tie(6, joined, late(95))), Some((95, 0)));
+        let apart = Spread::of(6, 9, late(95), false);
+        assert_eq!(arrived(ties.tie(9, apart, late(95))), Some((95, 0)));
+        assert_eq!(
+            arrived(ties.tie(8, apart, late(95))),
+            Some((85, 10)),
+            "it took 5, too"
+        );
+        assert_eq!(
+            arrived(ties.tie(6, apart, late(95))),
+            Some((70, 25)),
+            "at 65 it was not there yet"
+        );
+    }
+
+    #[test]
+    fn arrivals_wait_for_their_emit_and_for_those_that_they_are_measured_by() {
         let words = words();
         let ledger = Ledger::new(&words);
         let mut ties = Ties::new(ledger, true);
-        let ends = Ends { first: 1, last: 3 };
+        let spread = Spread::Between { first: 1, last: 3 };
         assert_eq!(
-            ties.tie(2, ends, Arrival { at: 40, since: 20 }),
+            ties.tie(
+                2,
+                spread,
+                Arrival {
+                    at: 40,
+                    since: 20,
+                    empty: 0
+                }
+            ),
             Fate::Waits
         );
         let mut settled = Vec::new();
@@ -225,11 +288,12 @@ mod tests {
         assert!(!ties.is_waiting());
         ties.tie(
             50,
-            Ends {
-                first: 50,
-                last: 50,
+            Spread::Together,
+            Arrival {
+                at: 30,
+                since: 30,
+                empty: 30,
             },
-            Arrival { at: 30, since: 30 },
         );
         assert_eq!(ties.give_up(), 1);
     }

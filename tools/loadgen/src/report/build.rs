@@ -147,6 +147,7 @@ impl Report {
             sentence: String::new(),
             verdict,
             setup: Setup {
+                run: plan.run.clone(),
                 scenario: plan.scenario.clone(),
                 ended: humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
                 urls: plan
@@ -155,7 +156,7 @@ impl Report {
                     .map(|target| target.url.clone())
                     .collect(),
                 clients: plan.clients,
-                emitters: plan.emitters,
+                emitters: plan.emitters_apart(),
                 rate: publish
                     .filter(|publish| !publish.closed)
                     .map(|publish| publish.rate),

@@ -39,7 +39,7 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
     }
     write!(
         out,
-        "<section><h2>connections</h2>{}</section>",
+        "<section><h2>connections</h2><div class=\"plots\">{}</div></section>",
         connections(report).render().unwrap_or_default()
     )?;
     setup(report, out)?;
@@ -260,6 +260,7 @@ fn setup(report: &Report, out: &mut String) -> fmt::Result {
             "workers and threads",
             format!("{} and {}", setup.workers, setup.threads),
         ),
+        ("run", setup.run.clone()),
         ("seed", setup.seed.to_string()),
         (
             "machine",

@@ -56,15 +56,17 @@ pub(crate) struct Report {
 /// What was asked for.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Setup {
+    /// The run's id, as in its metrics.
+    pub run: String,
     /// The scenario's name.
     pub scenario: String,
     /// When the run ended, RFC 3339 in UTC.
     pub ended: String,
     /// The targets.
     pub urls: Vec<String>,
-    /// Clients that receive, over all targets.
+    /// Clients that receive, over all targets; with `ack` they emit.
     pub clients: u32,
-    /// Clients that emit, for each counter.
+    /// Clients that only emit, for each counter.
     pub emitters: u32,
     /// Planned emits per second of each counter; `null`: none, or a closed loop.
     pub rate: Option<f64>,

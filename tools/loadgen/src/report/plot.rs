@@ -61,7 +61,11 @@ impl Plot<'_> {
             escape(self.unit)
         )?;
         for (index, line) in self.lines.iter().enumerate() {
-            write!(out, " <i class=\"l{index}\"></i>{}", escape(line.name))?;
+            write!(
+                out,
+                " <span class=\"key\"><i class=\"l{index}\"></i>{}</span>",
+                escape(line.name)
+            )?;
         }
         let title = escape(self.title);
         write!(

@@ -52,7 +52,12 @@ fn setup(report: &Report, out: &mut String) -> fmt::Result {
     let setup = &report.setup;
     writeln!(out, "server    {}", setup.urls.join(", "))?;
     let rate = setup.rate.map_or(String::new(), |rate| {
-        format!(", {rate} emits/s by {} emitters", setup.emitters)
+        let by = match setup.emitters {
+            0 => "all of them".to_owned(),
+            1 => "1 emitter".to_owned(),
+            several => format!("{several} emitters"),
+        };
+        format!(", {rate} emits/s by {by}")
     });
     let schedule = if setup.closed_loop {
         ", closed loop"
@@ -71,7 +76,8 @@ fn setup(report: &Report, out: &mut String) -> fmt::Result {
         out,
         "machine   {}, {} cores, {}",
         machine.processor, machine.cores, machine.system
-    )
+    )?;
+    writeln!(out, "run       {}, seed {}", setup.run, setup.seed)
 }
 
 fn section(phase: &Section, out: &mut String) -> fmt::Result {
@@ -131,7 +137,10 @@ fn section(phase: &Section, out: &mut String) -> fmt::Result {
         .copied()
         .filter(|name| !always.contains(name))
         .collect();
-    writeln!(out, "  counts            {}", counts(&others))?;
+    let others = counts(&others);
+    if !others.is_empty() {
+        writeln!(out, "  counts            {others}")?;
+    }
     for (reason, times) in &phase.failures {
         writeln!(out, "  failed            {}: {reason}", number(*times))?;
     }

@@ -2,7 +2,7 @@
 
 use test_support::ServerProcess;
 
-use crate::program::{assert_counts, count, latency, reasons, report, run};
+use crate::program::{assert_counts, assert_measured, count, latency, reasons, report, run};
 
 const COMPLETE: [(&str, u64); 6] = [
     ("lost", 0),
@@ -24,7 +24,7 @@ fn is_complete(report: &serde_json::Value, sent: u64, clients: u64) {
             ("delivered", sent * clients),
         ],
     );
-    assert_ne!(report["verdict"]["state"], "INVALID", "{}", reasons(report));
+    assert_measured(report);
     for metric in ["broadcast_latency", "server_latency", "read_delay"] {
         assert!(latency(report, metric, "p50") < 5_000.0);
     }
@@ -269,27 +269,27 @@ fn is_complete_slow(report: &serde_json::Value) {
 
 #[test]
 fn the_capacity_is_the_last_step_that_keeps_the_limit() {
-    // Each delivery takes 1 ms and the limit is 100 ms: 50 clients keep it with ease, 200 cannot.
+    // Each delivery takes 5 ms and the limit is 1 s: 50 clients keep it with ease, 200 cannot.
     let server = crate::planted::Server::start(crate::planted::Faults {
-        pause: std::time::Duration::from_millis(1),
+        pause: std::time::Duration::from_millis(5),
         ..Default::default()
     });
-    let url = server.url();
     let report = report(&format!(
-        "capacity --url {url} --clients 400 --step 50 --rate 2 --duration 2s --limit broadcast_latency:p(99)<130ms"
+        "capacity --url {} --clients 400 --step 50 --rate 0.5 --duration 2s --limit broadcast_latency:p(99)<1s",
+        server.url()
     ));
     let clients = report["capacity"]["clients"].as_u64();
     assert!(
-        clients == Some(50) || clients == Some(100),
+        clients.is_some_and(|clients| (50..=150).contains(&clients)),
         "{}",
         report["capacity"]
     );
     let gave_way = report["capacity"]["gave_way"].as_str().unwrap_or_default();
-    assert!(gave_way.contains("p(99)<130ms was broken"), "{gave_way}");
+    assert!(gave_way.contains("p(99)<1s was broken"), "{gave_way}");
     assert!(
         report["phases"]
             .as_array()
-            .is_some_and(|phases| phases.len() < 16),
+            .is_some_and(|phases| phases.len() <= 12),
         "it ends at the first broken step"
     );
 }

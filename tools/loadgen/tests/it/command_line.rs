@@ -1,5 +1,11 @@
 //! Exit codes and errors: what a user meets when something is wrong.
 
+use std::{
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
 use test_support::ServerProcess;
 
 use crate::program::{report, run};
@@ -131,4 +137,36 @@ fn too_many_clients_for_the_open_files_is_an_error_with_the_command_that_helps()
         "{}",
         run.stderr
     );
+}
+
+#[test]
+fn an_interrupted_run_still_tells_what_it_saw() {
+    let server = ServerProcess::counter_server(&[]);
+    let load = format!(
+        "broadcast --url {} --clients 5 --rate 50 --duration 60s --warm-up 0s",
+        server.url()
+    );
+    let mut child = crate::program::command(&load)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts");
+    let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
+    let mut line = String::new();
+    while !line.starts_with("broadcast") || line.contains("delivered 0 ") {
+        line.clear();
+        assert!(
+            stderr.read_line(&mut line).expect("progress lines") > 0,
+            "it ended by itself"
+        );
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).expect("it runs");
+    let run: crate::program::Run = child.wait_with_output().expect("it ends").into();
+    assert_eq!(run.code, Some(3), "{}", run.stdout);
+    assert!(
+        run.stdout.contains("invalid: the run was interrupted"),
+        "{}",
+        run.stdout
+    );
+    assert!(!run.stdout.contains("somebody else"), "{}", run.stdout);
 }

@@ -3,6 +3,7 @@
 mod broadcast;
 mod command_line;
 mod doors;
+mod metrics;
 mod peers;
 mod planted;
 mod program;

@@ -36,7 +36,7 @@ pub(crate) struct Faults {
     /// Of the connections, those after this one are refused.
     pub(crate) refuse_after: Option<u64>,
     pub(crate) acknowledge: bool,
-    /// By count and client.
+    /// By count and client: those that only receive are counted from 1.
     pub(crate) plant: fn(u64, u64) -> Option<Plant>,
 }
 
@@ -73,8 +73,8 @@ pub(crate) struct Server {
 struct Due(std::cmp::Reverse<(u64, u64)>, u64);
 
 struct Client {
-    id: u64,
     stream: TcpStream,
+    emits: Arc<AtomicBool>,
     held: Option<Vec<u8>>,
 }
 
@@ -167,13 +167,12 @@ fn accept(
             continue;
         }
         let (faults, count, news) = (Arc::clone(faults), Arc::clone(count), news.clone());
-        std::thread::spawn(move || serve(id, stream, &faults, &count, &news));
+        std::thread::spawn(move || serve(stream, &faults, &count, &news));
     }
 }
 
 /// One client, until it leaves. Errors are its leaving.
 fn serve(
-    id: u64,
     mut stream: TcpStream,
     faults: &Faults,
     count: &AtomicU64,
@@ -193,6 +192,7 @@ fn serve(
     stream.write_all(accept.as_bytes()).ok()?;
     let open = r#"0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#;
     stream.write_all(&text(open)).ok()?;
+    let emits = Arc::new(AtomicBool::new(false));
     let mut unread = Vec::new();
     loop {
         let (arrived, bytes) = receive(&stream)?;
@@ -203,13 +203,14 @@ fn serve(
                 "40" => {
                     stream.write_all(&text(r#"40{"sid":"y"}"#)).ok()?;
                     news.send(News::Joined(Client {
-                        id,
                         stream: stream.try_clone().ok()?,
+                        emits: Arc::clone(&emits),
                         held: None,
                     }))
                     .ok()?;
                 }
                 emit if emit.contains("increment") => {
+                    emits.store(true, SeqCst);
                     let ack = emit
                         .strip_prefix("42")
                         .unwrap_or_default()
@@ -290,8 +291,13 @@ impl Writer {
             wait(length);
         }
         let mut truth = self.truth.lock().expect("no panic");
+        let mut listeners = 0;
         self.clients.retain_mut(|client| {
-            let plant = (self.faults.plant)(count, client.id);
+            let mut plant = None;
+            if !client.emits.load(SeqCst) {
+                listeners += 1;
+                plant = (self.faults.plant)(count, listeners);
+            }
             truth.planted.extend(plant.map(|plant| (count, plant)));
             let mut bytes = match plant {
                 Some(Plant::Drop) => Vec::new(),

@@ -71,3 +71,14 @@ pub(crate) fn latency(report: &Value, metric: &str, statistic: &str) -> f64 {
 pub(crate) fn reasons(report: &Value) -> String {
     report["verdict"]["reasons"].to_string()
 }
+
+/// Whether it measured what was asked for, as far as the machine let it.
+pub(crate) fn assert_measured(report: &Value) {
+    let reasons = report["verdict"]["reasons"].as_array().expect("reasons");
+    let invalid = reasons.iter().filter(|reason| reason["state"] == "INVALID");
+    // Tests run beside other tests: a late schedule is the machine's.
+    let ours: Vec<_> = invalid
+        .filter(|reason| !reason["text"].to_string().contains("sent so late"))
+        .collect();
+    assert!(ours.is_empty(), "{ours:?}");
+}

