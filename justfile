@@ -38,9 +38,29 @@ loadtest clients="1000" rate="20" duration="10s":
     started+=($!)
     wait $!
 
+# Watch a server under a little load in Prometheus (and Grafana, where it is installed): CLIENTS RATE PORT PORT
+dashboard *ARGS:
+    @bash tools/dashboard.sh "$@"
+
 # Measure the packet codec and the fan-out with criterion
 bench *ARGS:
     cargo bench -p benches -- "$@"
+
+# Measure what durability costs: memory, file and Redis in turn; ROUNDS of SECONDS
+stores *ARGS:
+    cargo build --release -p counter-server
+    cargo build --release -p loadgen
+    node tools/stores.mjs "$@"
+
+# Put many servers on one Redis, with thousands of clients at each: NODES CLIENTS RATE DURATION
+nodes *ARGS:
+    cargo build --release -p counter-server
+    cargo build --release -p loadgen
+    node tools/nodes.mjs "$@"
+
+# Kill the server under load, again and again, and look for lost or invented increments
+crash rounds="100":
+    CRASH_ROUNDS="$1" cargo test -p counter-server --test it -- --nocapture store_crash
 
 # Compare the server with its peers, one after the other, on this machine
 compare *ARGS:

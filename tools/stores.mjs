@@ -5,17 +5,13 @@
 //   p99             1,000 clients, 1,000 increments/s on a schedule, planned send to arrival
 //
 // Redis runs with `appendonly yes` and `appendfsync always`, and on the same cores as everything else.
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { cpus, tmpdir, release } from 'node:os';
+import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { built, directory, main, redis, server, stop } from './processes.mjs';
 
 const [rounds, seconds] = [Number(process.argv[2] ?? 5), Number(process.argv[3] ?? 5)];
-const built = join(process.env.CARGO_TARGET_DIR ?? 'target', 'release');
-const directory = mkdtempSync(join(tmpdir(), 'stores-'));
-const running = new Set();
 
 const LOADS = {
   'acknowledged/s': {
@@ -30,36 +26,6 @@ const LOADS = {
   },
 };
 
-/** A process that is killed at the end whatever happens, once it has written what `ready` matches. */
-function start(command, args, ready) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'warn' } });
-  running.add(child);
-  child.on('exit', () => running.delete(child));
-  return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new Error(`cannot run ${command}: ${error.message}`)));
-    child.on('exit', (code) => reject(new Error(`${command} ended with ${code}`)));
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      const match = ready.exec(line);
-      if (match) resolve({ child, match });
-    });
-  });
-}
-
-function stop(child) {
-  return new Promise((resolve) => {
-    child.on('exit', resolve);
-    child.kill();
-  });
-}
-
-const freePort = () =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => resolve(port));
-    });
-  });
-
 function measure(load, url) {
   const result = join(directory, 'result.json');
   const args = [...load.args, '--url', url, '--duration', `${seconds}s`, '--quiet', '--json', result];
@@ -73,21 +39,18 @@ function measure(load, url) {
 const median = (values) => values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 
 async function compare() {
-  const port = await freePort();
-  const redis = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', directory];
-  await start('redis-server', [...redis, '--appendonly', 'yes', '--appendfsync', 'always'], /Ready to accept/);
+  const durable = await redis();
   const stores = {
     memory: () => 'memory',
     file: (round) => `file:${join(directory, `${round}.redb`)}`,
-    redis: () => `redis://127.0.0.1:${port}`,
+    redis: () => durable,
   };
   const figures = {};
   for (let round = 0; round < rounds; round++) {
     for (const [name, load] of Object.entries(LOADS)) {
       for (const [store, address] of Object.entries(stores)) {
-        const args = ['--port', '0', '--admin', 'off', '--store', address(round)];
-        const { child, match } = await start(join(built, 'counter-server'), args, /^server is running on (.*)$/);
-        const figure = measure(load, match[1]);
+        const { child, url } = await server(address(round));
+        const figure = measure(load, url);
         await stop(child);
         console.error(`round ${round + 1}: ${store}: ${figure.toFixed(load.digits)} ${name}`);
         ((figures[name] ??= {})[store] ??= []).push(figure);
@@ -107,12 +70,4 @@ async function compare() {
   }
 }
 
-try {
-  await compare();
-} catch (error) {
-  console.error(`error: ${error.message}`);
-  process.exitCode = 1;
-} finally {
-  await Promise.all([...running].map(stop));
-  rmSync(directory, { recursive: true });
-}
+await main(compare);

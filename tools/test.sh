@@ -42,6 +42,7 @@ system_packages() {
     need nginx env PATH="$PATH:/usr/sbin" nginx -v
     need prometheus promtool --version
     need chromium chromium --version
+    need curl curl --version
     [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
     node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' ||
         die "node $(node --version) is too old; install node 20 or newer from https://nodejs.org"

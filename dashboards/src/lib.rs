@@ -6,6 +6,7 @@
 
 mod dashboard;
 mod layout;
+mod links;
 mod load_test;
 mod query;
 mod server;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 pub use dashboard::{Dashboard, Panel, Row};
+pub use links::links;
 pub use query::{Query, metric_names};
 
 /// All dashboards.

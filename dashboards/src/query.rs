@@ -19,6 +19,19 @@ pub struct Query {
     pub(crate) buckets: bool,
 }
 
+impl Query {
+    /// The expression as Grafana would send it with nothing chosen, with rates over `rate_interval` and
+    /// `range` on the screen.
+    #[must_use]
+    pub fn everywhere(&self, rate_interval: &str, range: &str) -> String {
+        self.expression
+            .replace("$__rate_interval", rate_interval)
+            .replace("$__range", range)
+            .replace("$instance", ".+")
+            .replace("$run", ".+")
+    }
+}
+
 /// An expression as it is.
 pub(crate) fn query(expression: impl Into<String>, legend: &str) -> Query {
     Query {

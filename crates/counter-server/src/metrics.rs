@@ -19,10 +19,10 @@ use self::process::Process;
 use self::register::Register;
 use crate::frames::Run;
 
-/// Upper bounds of all times, in seconds: 50 µs to 10 s.
+/// Upper bounds of all times, in seconds: 50 µs to 10 s. loadgen has the same.
 const TIMES: [f64; 17] = [
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5,
-    1.0, 2.5, 5.0, 10.0,
+    0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0,
+    2.0, 5.0, 10.0,
 ];
 
 /// Upper bounds of how many things were done at once: powers of 4 up to 16,384.

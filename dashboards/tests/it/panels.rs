@@ -6,7 +6,7 @@ use dashboards::{Query, metric_names};
 use test_support::{ServerProcess, free_port};
 
 use crate::load::Load;
-use crate::prometheus::{Prometheus, eventually, filled_in};
+use crate::prometheus::{Prometheus, asked, eventually};
 
 #[tokio::test]
 async fn every_query_has_data_and_every_metric_is_shown_or_left_out_on_purpose() {
@@ -26,7 +26,7 @@ async fn every_query_has_data_and_every_metric_is_shown_or_left_out_on_purpose()
     eventually("every query has data", async || {
         let mut still = Vec::new();
         for (panel, query) in without.drain(..) {
-            let samples = prometheus.query(&filled_in(&query.expression)).await;
+            let samples = prometheus.query(&asked(&query)).await;
             if !samples.iter().any(|sample| sample.value.is_finite()) {
                 still.push((panel, query));
             }
@@ -45,7 +45,30 @@ async fn every_query_has_data_and_every_metric_is_shown_or_left_out_on_purpose()
             .all(|sample| sample.labels.contains_key(label));
         assert!(!values.is_empty() && has_label, "no values for {variable}");
     }
+    for expression in linked() {
+        prometheus.query(&expression).await;
+    }
     compare(&prometheus).await;
+}
+
+/// Every expression that the page for Prometheus links to.
+fn linked() -> Vec<String> {
+    let page = dashboards::links();
+    let addresses = page
+        .split("href=\"../graph?")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next());
+    let parameters = addresses.flat_map(|address| {
+        let address = address.replace("&amp;", "&").into_bytes();
+        let parameters = form_urlencoded::parse(&address).into_owned();
+        parameters.collect::<Vec<_>>()
+    });
+    let expressions: Vec<String> = parameters
+        .filter(|(name, _)| name.contains(".expr"))
+        .map(|(_, expression)| expression)
+        .collect();
+    assert!(expressions.len() > 40, "{}", expressions.len());
+    expressions
 }
 
 /// Panel and query, of all dashboards.

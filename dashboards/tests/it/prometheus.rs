@@ -6,14 +6,13 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use dashboards::{Panel, folder};
+use dashboards::{Panel, Query, folder};
 use serde_json::Value;
 use tempfile::TempDir;
 use test_support::free_port;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
-use url::form_urlencoded;
 
 /// How long anything may take on a machine that compiles meanwhile.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
@@ -124,7 +123,7 @@ impl Prometheus {
         is_it: impl Fn(f64) -> bool,
     ) {
         eventually(panel.title, async || {
-            let samples = self.query(&filled_in(&panel.queries[0].expression)).await;
+            let samples = self.query(&asked(&panel.queries[0])).await;
             let has = |sample: &Sample| {
                 let carries = |(name, value): &(&str, &str)| {
                     sample.labels.get(*name).is_some_and(|it| it == value)
@@ -193,18 +192,9 @@ fn configured(server: &str, loadgen: u16) -> TempDir {
     copy
 }
 
-/// An expression as Grafana would send it, for everything and over the last minute.
-pub(crate) fn filled_in(expression: &str) -> String {
-    [
-        ("$__rate_interval", "1m"),
-        ("$__range", "15m"),
-        ("$instance", ".+"),
-        ("$run", ".+"),
-    ]
-    .iter()
-    .fold(expression.to_owned(), |filled, (variable, value)| {
-        filled.replace(variable, value)
-    })
+/// An expression over everything, and over the last minute.
+pub(crate) fn asked(query: &Query) -> String {
+    query.everywhere("1m", "15m")
 }
 
 fn sample(series: &Value) -> Sample {

@@ -1,0 +1,73 @@
+// Processes that a measurement starts, and ends whatever happens.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** Where `cargo build --release` puts programs. */
+export const built = join(process.env.CARGO_TARGET_DIR ?? 'target', 'release');
+
+/** A directory that is gone at the end. */
+export const directory = mkdtempSync(join(tmpdir(), 'counter-'));
+
+const running = new Set();
+
+/** A process that is killed at the end whatever happens, once it has written what `ready` matches. */
+export function start(command, args, ready) {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'warn' } });
+  running.add(child);
+  child.on('exit', () => running.delete(child));
+  return new Promise((resolve, reject) => {
+    child.on('error', (error) => reject(new Error(`cannot run ${command}: ${error.message}`)));
+    child.on('exit', (code) => reject(new Error(`${command} ended with ${code}`)));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const match = ready.exec(line);
+      if (match) resolve({ child, match });
+    });
+  });
+}
+
+export function stop(child) {
+  return new Promise((resolve) => {
+    child.on('exit', resolve);
+    child.kill();
+  });
+}
+
+export const freePort = () =>
+  new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+
+/** A Redis that loses nothing which it acknowledges: its URL. */
+export async function redis() {
+  const port = await freePort();
+  const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', directory];
+  await start('redis-server', [...args, '--appendonly', 'yes', '--appendfsync', 'always'], /Ready to accept/);
+  return `redis://127.0.0.1:${port}`;
+}
+
+/** A counter-server: the process, and its URL. */
+export async function server(store) {
+  const args = ['--port', '0', '--admin', 'off', '--store', store];
+  const { child, match } = await start(join(built, 'counter-server'), args, /^server is running on (.*)$/);
+  return { child, url: match[1] };
+}
+
+/** Runs `body`; afterwards nothing that was started is left. */
+export async function main(body) {
+  try {
+    await body();
+  } catch (error) {
+    console.error(`error: ${error.message}`);
+    process.exitCode = 1;
+  } finally {
+    await Promise.all([...running].map(stop));
+    rmSync(directory, { recursive: true });
+  }
+}
