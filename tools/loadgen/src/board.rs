@@ -102,6 +102,10 @@ impl Board {
         }
     }
 
+    pub(crate) fn cells(&self) -> impl Iterator<Item = Cell<'_>> {
+        (0..self.layout.cells).map(|cell| self.cell(cell))
+    }
+
     pub(crate) fn slot(&self, lane: usize) -> Slot<'_> {
         let start = HEADER + self.layout.cells * self.layout.cell_words() + lane * Slot::WORDS;
         Slot::new(&self.shared.words()[start..start + Slot::WORDS])

@@ -9,6 +9,7 @@ use crate::{
     schedule::Spacing,
     source::Source,
     threshold::Threshold,
+    values::{duration, rate, share, tolerance},
 };
 
 /// Puts load on a Socket.IO server and says how it behaved, and whether the measurement can be believed.
@@ -18,7 +19,7 @@ use crate::{
 ///
 /// Exit codes: 0 done; 1 failed; 2 wrong usage; 3 a threshold was missed, or the run was invalid.
 #[derive(Debug, Parser)]
-#[command(name = "loadgen", version, max_term_width = 110)]
+#[command(name = "loadgen", version, max_term_width = 110, after_long_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -107,6 +108,7 @@ pub(crate) struct TargetArgs {
     /// Where Socket.IO listens on the server
     #[arg(long, value_name = "PATH", default_value = "/socket.io/")]
     pub(crate) path: String,
+    /// The namespace that every client joins
     #[arg(long, value_name = "NAME", default_value = "/")]
     pub(crate) namespace: String,
     /// Sent when the namespace is joined
@@ -132,10 +134,10 @@ pub(crate) struct TargetArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Load")]
 pub(crate) struct LoadArgs {
-    /// Clients that receive
+    /// Clients that receive; with `ack` they emit
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) clients: u32,
-    /// Clients that emit, apart from those that receive
+    /// Clients that only emit, for each counter; `ack` has none
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) emitters: u32,
     /// Emits per second, over all emitters [default: 10; storm: none]
@@ -162,8 +164,10 @@ pub(crate) struct LoadArgs {
     /// Makes everything random repeatable
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
+    /// How long a client may take until it has joined its namespace
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) connect_timeout: Duration,
+    /// How long an acknowledgement may take
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration)]
     pub(crate) ack_timeout: Duration,
     /// How long to wait for the last events
@@ -234,6 +238,9 @@ pub(crate) struct MachineArgs {
     /// The server's process on this machine: its CPU and memory become part of the report
     #[arg(long, value_name = "PID")]
     pub(crate) server_pid: Option<u32>,
+    /// Niceness of loadgen, -20 to 19: below 0 it reads promptly even where the server keeps all CPUs busy; that needs root
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
+    pub(crate) nice: Option<i32>,
 }
 
 #[derive(Debug, Args)]
@@ -251,7 +258,7 @@ pub(crate) struct OutputArgs {
     /// A limit that the run has to keep, as `broadcast_latency:p(99)<50ms` or `lost:count==0`; exit code 3 if it does not
     #[arg(long, value_name = "THRESHOLD")]
     pub(crate) threshold: Vec<Threshold>,
-    /// End the run as soon as a threshold on a percentile of `broadcast_latency` is broken
+    /// End the run as soon as a threshold on a percentile of `broadcast_latency` is broken; others are looked at in the end
     #[arg(long, requires = "threshold")]
     pub(crate) abort_on_fail: bool,
     /// Serve loadgen's own metrics for Prometheus while it runs, under /metrics; port 0 picks a free one
@@ -280,45 +287,14 @@ pub(crate) struct Compare {
     pub(crate) margin: Duration,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text).map_err(|error| format!("{error}; write 10s, 500ms or 1m"))
-}
-
-fn positive(text: &str, what: &str) -> Result<f64, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite() && *number > 0.0);
-    number.ok_or_else(|| format!("{what} is a number above 0"))
-}
-
-fn rate(text: &str) -> Result<f64, String> {
-    positive(text, "a rate per second").and_then(|rate| {
-        if rate <= 1e6 {
-            Ok(rate)
-        } else {
-            Err("more than a million per second is beyond one emitting thread".into())
-        }
-    })
-}
-
-fn share(text: &str) -> Result<f64, String> {
-    positive(text, "a share").and_then(|share| {
-        if share <= 1.0 {
-            Ok(share)
-        } else {
-            Err("a share is at most 1".into())
-        }
-    })
-}
-
-fn tolerance(text: &str) -> Result<f64, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number: &f64| number.is_finite() && *number >= 0.0);
-    number.ok_or_else(|| "a tolerance is a number from 0".into())
-}
+const EXAMPLES: &str = "\
+Examples:
+  loadgen broadcast --clients 1000 --rate 20 --duration 30s
+  loadgen broadcast --threshold 'broadcast_latency:p(99)<50ms' --threshold 'lost:count==0' --json run.json --html run.html
+  loadgen connect --clients 5000 --connect-rate 1000 --url https://counter.example.org
+  loadgen capacity --clients 20000 --step 1000 --rate 5
+  loadgen broadcast --correlate payload --emit chat --expect message
+  loadgen compare before.json after.json";
 
 #[cfg(test)]
 mod tests {

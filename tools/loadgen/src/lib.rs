@@ -11,6 +11,7 @@ mod capacity;
 mod cli;
 mod compare;
 mod driver;
+mod lane;
 mod ledger;
 mod limits;
 mod live;
@@ -32,6 +33,8 @@ mod tally;
 mod target;
 mod threshold;
 mod time;
+mod usage;
+mod values;
 mod verdict;
 mod worker;
 
@@ -60,6 +63,19 @@ use crate::{
 
 /// A threshold was missed, a result got worse, or the run is invalid.
 const MISSED: u8 = 3;
+
+/// The command line cannot be meant.
+const WRONG_USAGE: u8 = 2;
+
+/// The exit code for an error of [`run`].
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.is::<usage::WrongUsage>() {
+        ExitCode::from(WRONG_USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
+}
 
 /// Does what the command line says: the exit code for whatever is no error.
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
@@ -92,6 +108,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
 
 fn measure(scenario: &Command, common: &Common) -> anyhow::Result<ExitCode> {
     let output = &common.output;
+    if let Some(niceness) = common.machine.nice {
+        limits::be_nice(niceness)?;
+    }
     let server = common.machine.server_pid.map(Server::new).transpose()?;
     let Setup { plan, notes } = setup::prepare(scenario, common)?;
     let interrupted = Arc::new(AtomicBool::new(false));

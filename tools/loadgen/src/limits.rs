@@ -3,9 +3,13 @@
 
 use std::{fs, net::IpAddr};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 
-use crate::plan::{Plan, Role, Transport};
+use crate::{
+    lane::Role,
+    plan::{Plan, Transport},
+};
 
 /// Files that a process has open apart from connections: standard streams, epoll sets, timers, libraries.
 const OTHERS: u64 = 64;
@@ -29,6 +33,13 @@ pub(crate) fn raise_open_files() -> std::io::Result<u64> {
         )?;
     }
     Ok(most)
+}
+
+/// Changes the niceness of this thread, and so of every thread and process that it starts.
+pub(crate) fn be_nice(niceness: i32) -> anyhow::Result<()> {
+    setpriority_process(None, niceness).with_context(|| {
+        format!("cannot change the niceness to {niceness}; run loadgen as root, or without --nice")
+    })
 }
 
 /// Fails if the run cannot go well on this machine; gives what may go wrong.

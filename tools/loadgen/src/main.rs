@@ -7,6 +7,6 @@ use clap::Parser as _;
 fn main() -> ExitCode {
     loadgen::run(&loadgen::Cli::parse()).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::FAILURE
+        loadgen::exit_code(&error)
     })
 }

@@ -12,13 +12,18 @@ use crate::{
 pub(crate) struct Patience {
     /// Where an end can be foreseen.
     deadline: Option<Nanos>,
+    /// After the emitters are done with this phase, the last events may take so long.
+    drain: Option<(u64, Nanos)>,
+    /// When they were.
+    emitted: Option<Nanos>,
     /// Else as long as something moves.
     stalled: Nanos,
     moved: (u64, Nanos),
 }
 
 impl Patience {
-    pub(crate) fn new(plan: &Plan, phase: &Phase, start: Nanos) -> Self {
+    /// For the phase of this number.
+    pub(crate) fn new(plan: &Plan, phase: &Phase, number: u64, start: Nanos) -> Self {
         let publishing = phase
             .publish
             .map_or(0, |publish| publish.length + plan.ack_timeout + plan.drain);
@@ -30,8 +35,12 @@ impl Patience {
         };
         let deadline =
             lasting.map(|lasting| start.saturating_add(phase.hold).saturating_add(lasting));
+        let waits_for_events =
+            phase.publish.is_some() && !matches!(phase.action, Action::Cut { .. });
         Self {
             deadline,
+            drain: waits_for_events.then_some((number, plan.drain)),
+            emitted: None,
             stalled: plan.connect_timeout + 3 * SECOND,
             moved: (0, start),
         }
@@ -49,6 +58,13 @@ impl Patience {
             }
             return now > self.moved.1 + self.stalled;
         };
-        now > deadline
+        let Some((phase, drain)) = self.drain else {
+            return now > deadline;
+        };
+        if self.emitted.is_none() && board.cells().all(|cell| cell.last(phase).is_some()) {
+            self.emitted = Some(now);
+        }
+        let drained = self.emitted.map(|at| at.saturating_add(drain));
+        now > drained.map_or(deadline, |drained| drained.min(deadline))
     }
 }

@@ -136,34 +136,6 @@ pub(crate) struct Tls {
     pub(crate) ca_file: Option<std::path::PathBuf>,
 }
 
-/// What one thread does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Receives for the clients `first`, `first + step`, … of its cell.
-    Receive {
-        first: u32,
-        step: u32,
-    },
-    Emit,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lane {
-    pub(crate) index: usize,
-    pub(crate) worker: usize,
-    pub(crate) cell: usize,
-    pub(crate) role: Role,
-}
-
-impl Lane {
-    pub(crate) fn name(&self) -> String {
-        match self.role {
-            Role::Receive { .. } => format!("receiver {}", self.index),
-            Role::Emit => format!("emitter {}", self.index),
-        }
-    }
-}
-
 impl Plan {
     pub(crate) fn cells(&self) -> usize {
         if self.independent {
@@ -188,6 +160,13 @@ impl Plan {
         clients / cells + u32::from((cell as u32) < clients % cells)
     }
 
+    /// When the connection of this index is to be opened, of those that a cell opens from `start` on; `rate`: over all
+    /// cells. `None`: as soon as the server takes it.
+    pub(crate) fn opens_at(&self, rate: Option<f64>, start: Nanos, index: u32) -> Option<Nanos> {
+        let rate = rate? / self.cells() as f64;
+        Some(start + (f64::from(index) / rate * 1e9) as Nanos)
+    }
+
     /// How many emit in this cell.
     pub(crate) fn emitters_of(&self, cell: usize) -> u32 {
         match self.emitting {
@@ -202,47 +181,6 @@ impl Plan {
             Emitting::Apart(emitters) => emitters,
             Emitting::Clients => 0,
         }
-    }
-
-    /// Every thread of the run, the same list in every process. Cells take turns over the workers.
-    pub(crate) fn lanes(&self) -> Vec<Lane> {
-        let cells = self.cells();
-        let turns = if self.emitting == Emitting::Clients {
-            0
-        } else {
-            self.workers.max(cells)
-        };
-        let receiving: Vec<(usize, usize)> = (0..turns)
-            .flat_map(|turn| (0..self.threads).map(move |_| (turn % self.workers, turn % cells)))
-            .collect();
-        let of_cell =
-            |cell: usize| receiving.iter().filter(move |lane| lane.1 == cell).count() as u32;
-        let mut taken = vec![0; cells];
-        let receivers = receiving.iter().map(|&(worker, cell)| {
-            let first = taken[cell];
-            taken[cell] += 1;
-            (
-                worker,
-                cell,
-                Role::Receive {
-                    first,
-                    step: of_cell(cell),
-                },
-            )
-        });
-        let emitters = (0..cells).map(|cell| (cell % self.workers, cell, Role::Emit));
-        let receivers: Vec<_> = receivers.collect();
-        let all = receivers
-            .into_iter()
-            .chain(emitters.filter(|(_, cell, _)| self.emitters_of(*cell) > 0));
-        all.enumerate()
-            .map(|(index, (worker, cell, role))| Lane {
-                index,
-                worker,
-                cell,
-                role,
-            })
-            .collect()
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -311,45 +249,6 @@ pub(crate) mod tests {
             driver: Driver::Epoll,
             limit: None,
             greeted: true,
-        }
-    }
-
-    #[test]
-    fn every_client_of_every_cell_has_exactly_one_lane() {
-        for (targets, independent, workers, threads) in [
-            (1, false, 1, 1),
-            (2, false, 3, 2),
-            (2, true, 2, 1),
-            (3, true, 2, 2),
-            (2, true, 1, 1),
-        ] {
-            let plan = plan(targets, independent, workers, threads);
-            let mut clients = 0;
-            for cell in 0..plan.cells() {
-                let share = plan.share(plan.clients, cell);
-                clients += share;
-                let mut seen = vec![0; share as usize];
-                for lane in plan.lanes().iter().filter(|lane| lane.cell == cell) {
-                    if let Role::Receive { first, step } = lane.role {
-                        (first..share)
-                            .step_by(step as usize)
-                            .for_each(|client| seen[client as usize] += 1);
-                    }
-                }
-                assert!(
-                    seen.iter().all(|&times| times == 1),
-                    "{targets} {workers} {threads}"
-                );
-                assert_eq!(
-                    plan.lanes()
-                        .iter()
-                        .filter(|lane| lane.cell == cell && lane.role == Role::Emit)
-                        .count(),
-                    1
-                );
-            }
-            assert_eq!(clients, plan.clients);
-            assert!(plan.lanes().iter().all(|lane| lane.worker < workers));
         }
     }
 }

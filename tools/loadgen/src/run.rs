@@ -13,10 +13,11 @@ use anyhow::{Context as _, bail};
 
 use crate::{
     board::{Board, LEAVE, Place},
+    lane::Role,
     live::View,
     measure::PhaseRecord,
     patience::Patience,
-    plan::{Plan, Role, Stream},
+    plan::{Plan, Stream},
     scenario::Phase,
     server::{Server, Usage},
     slot::Live,
@@ -223,7 +224,7 @@ impl<J: Judge> Conductor<'_, J> {
         number: u64,
         start: Nanos,
     ) -> anyhow::Result<Option<String>> {
-        let mut patience = Patience::new(self.plan, phase, start);
+        let mut patience = Patience::new(self.plan, phase, number, start);
         let mut looked = start;
         loop {
             self.pause(0)?;
@@ -254,7 +255,7 @@ impl<J: Judge> Conductor<'_, J> {
     /// Ends the phase: the emitters give up what they wait for, and say what the last number is.
     fn cut_short(&self, number: u64) -> anyhow::Result<()> {
         self.board.cut_short(number);
-        let emitting = |lane: &crate::plan::Lane| lane.role == Role::Emit;
+        let emitting = |lane: &crate::lane::Lane| lane.role == Role::Emit;
         let deadline = now() + SECOND;
         while now() < deadline {
             let mut lanes = self.plan.lanes().into_iter().filter(emitting);

@@ -6,10 +6,11 @@ use anyhow::{Context as _, ensure};
 use crate::{
     cli::{Command, Common},
     driver::{self, Answer, Endpoint},
-    plan::{Correlate, Driver, Emitting, Plan, Stream, Target, Tls, Transport},
+    plan::{Correlate, Emitting, Plan, Stream, Target, Tls},
     scenario::{self, Load, Phase, Publish},
     target,
     time::nanos,
+    usage::{self, WrongUsage},
 };
 
 const RATE: f64 = 10.0;
@@ -107,10 +108,7 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
     let acks = scenario == "ack";
     // Without acknowledgements there is nothing to ask for where the correlation does not need them.
     let correlate = Option::<Correlate>::from(events.correlate).unwrap_or(Correlate::Value);
-    ensure!(
-        !load.closed || correlate != Correlate::Position || load.emitters == 1,
-        "a closed loop of several emitters needs acknowledgements: use --correlate value"
-    );
+    usage::check(command, common, correlate).map_err(WrongUsage)?;
     let targets = common
         .target
         .url
@@ -118,41 +116,7 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
         .map(|url| target::target(url, &common.target))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let workers = machine.workers as usize;
-    if common.target.independent {
-        ensure!(
-            workers <= targets.len() || workers.is_multiple_of(targets.len()),
-            "--workers has to be a multiple of the {} URLs",
-            targets.len()
-        );
-    }
-    ensure!(
-        !acks || machine.threads == 1 && (workers == 1 || common.target.independent),
-        "the clients of `ack` emit, and those of one counter share a thread: it knows no --threads, and --workers only \
-         with several --independent URLs"
-    );
-    if machine.driver == Driver::RustSocketio {
-        ensure!(
-            cfg!(feature = "rust-socketio"),
-            "this loadgen was built without the second driver; build it with \
-             `cargo build --release -p loadgen --features rust-socketio`"
-        );
-        let able = matches!(
-            command,
-            Command::Broadcast(_) | Command::Connect(_) | Command::Idle(_)
-        );
-        ensure!(
-            able && correlate != Correlate::Payload
-                && common.target.transport == Transport::Websocket,
-            "--driver rust-socketio knows broadcast, connect and idle, by value or position, over WebSocket"
-        );
-        ensure!(
-            machine.source.is_empty()
-                && common.target.header.is_empty()
-                && common.target.ca_file.is_none(),
-            "--driver rust-socketio has no --source, --header and --ca-file"
-        );
-    }
-    let payload = payload(events.payload.as_deref(), correlate)?;
+    let payload = payload(events.payload.as_deref(), correlate).map_err(WrongUsage)?;
     Ok(Plan {
         run: run_id(),
         scenario: scenario.to_owned(),
@@ -169,13 +133,14 @@ fn plan(command: &Command, common: &Common) -> anyhow::Result<Plan> {
             .flat_map(|source| source.0.iter().copied())
             .collect(),
         transport: common.target.transport,
-        namespace: target::namespace(&common.target.namespace)?,
+        namespace: target::namespace(&common.target.namespace).map_err(WrongUsage)?,
         auth: common
             .target
             .auth
             .as_deref()
             .map(target::auth)
-            .transpose()?,
+            .transpose()
+            .map_err(WrongUsage)?,
         tls: Tls {
             insecure: common.target.insecure,
             ca_file: common.target.ca_file.clone(),
@@ -321,6 +286,11 @@ mod tests {
             ("broadcast --header nonsense", "NAME: VALUE"),
             ("broadcast --rate 0", "above 0"),
             ("slow --share 2", "at most 1"),
+            ("ack --threads 2", "share a thread"),
+            (
+                "broadcast --threshold lost:count==0 --abort-on-fail",
+                "percentiles of broadcast_latency",
+            ),
             ("broadcast --threshold nonsense:count<1", "there is no"),
         ] {
             let error = format!("{:#}", plan_of(arguments).unwrap_err());

@@ -5,29 +5,64 @@ use std::net::ToSocketAddrs as _;
 use anyhow::{Context as _, bail, ensure};
 use url::Url;
 
-use crate::{cli::TargetArgs, plan::Target};
+use crate::{cli::TargetArgs, plan::Target, usage::WrongUsage};
 
 pub(crate) fn target(text: &str, args: &TargetArgs) -> anyhow::Result<Target> {
-    let url = Url::parse(text).or_else(|_| Url::parse(&format!("http://{text}")));
-    let url = url.with_context(|| format!("{text:?} is no URL; write http://127.0.0.1:3000"))?;
-    let tls = match url.scheme() {
-        "http" | "ws" => false,
-        "https" | "wss" => true,
-        other => bail!("{text:?} begins with {other:?}; write http, https, ws or wss"),
-    };
-    let host = url
-        .host_str()
-        .with_context(|| format!("{text:?} names no host"))?;
-    let port = url
-        .port_or_known_default()
-        .unwrap_or(if tls { 443 } else { 80 });
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let mut addresses = (bare, port)
+    let named = Named::parse(text).map_err(WrongUsage)?;
+    let (path, headers) = request(args).map_err(WrongUsage)?;
+    let mut addresses = (&*named.host, named.port)
         .to_socket_addrs()
         .with_context(|| format!("cannot find the host of {text}"))?;
     let address = addresses
         .next()
         .with_context(|| format!("the host of {text} has no address"))?;
+    Ok(Target {
+        url: text.to_owned(),
+        address,
+        tls_name: named.tls.then_some(named.host),
+        host: named.header,
+        path,
+        headers,
+    })
+}
+
+/// What a URL names.
+struct Named {
+    tls: bool,
+    host: String,
+    port: u16,
+    /// For `Host:`.
+    header: String,
+}
+
+impl Named {
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let url = Url::parse(text).or_else(|_| Url::parse(&format!("http://{text}")));
+        let url =
+            url.with_context(|| format!("{text:?} is no URL; write http://127.0.0.1:3000"))?;
+        let tls = match url.scheme() {
+            "http" | "ws" => false,
+            "https" | "wss" => true,
+            other => bail!("{text:?} begins with {other:?}; write http, https, ws or wss"),
+        };
+        let host = url
+            .host_str()
+            .with_context(|| format!("{text:?} names no host"))?;
+        Ok(Self {
+            tls,
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: url
+                .port_or_known_default()
+                .unwrap_or(if tls { 443 } else { 80 }),
+            header: url
+                .port()
+                .map_or(host.to_owned(), |port| format!("{host}:{port}")),
+        })
+    }
+}
+
+/// The path with its query, and the header lines.
+fn request(args: &TargetArgs) -> anyhow::Result<(String, String)> {
     ensure!(
         args.path.starts_with('/'),
         "--path begins with /, as in /socket.io/"
@@ -55,17 +90,7 @@ pub(crate) fn target(text: &str, args: &TargetArgs) -> anyhow::Result<Target> {
         );
         headers.extend([name.trim(), ": ", value.trim(), "\r\n"]);
     }
-    let host_header = url
-        .port()
-        .map_or(host.to_owned(), |port| format!("{host}:{port}"));
-    Ok(Target {
-        url: text.to_owned(),
-        address,
-        tls_name: tls.then(|| bare.to_owned()),
-        host: host_header,
-        path,
-        headers,
-    })
+    Ok((path, headers))
 }
 
 pub(crate) fn namespace(name: &str) -> anyhow::Result<String> {

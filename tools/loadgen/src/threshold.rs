@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     buckets::Snapshot,
     measure::{Counts, Histogram, Metric, PhaseRecord},
+    sentence::millis,
     time::Nanos,
 };
 
@@ -59,6 +60,22 @@ pub(crate) struct Checked {
     pub passed: bool,
 }
 
+impl Checked {
+    /// What was found, for a person.
+    pub(crate) fn figure(&self) -> String {
+        let subject = self
+            .threshold
+            .parse()
+            .ok()
+            .map(|threshold: Threshold| threshold.subject);
+        match (self.value, subject) {
+            (None, _) => "no such figure in this run".into(),
+            (Some(value), Some(Subject::Duration(..))) => millis(value),
+            (Some(value), _) => value.to_string(),
+        }
+    }
+}
+
 impl Threshold {
     pub(crate) fn check(&self, record: &PhaseRecord) -> Checked {
         let value = match self.subject {
@@ -88,15 +105,26 @@ impl Threshold {
         }
     }
 
-    /// Whether the live figures break it already. Only percentiles of the broadcast latency are live.
+    /// Whether the live figures break it already.
     pub(crate) fn is_broken_by(&self, live: &Snapshot) -> bool {
-        let Subject::Duration(Metric::BroadcastLatency, Statistic::Percentile(percent)) =
-            self.subject
-        else {
-            return false;
-        };
-        live.percentile(percent)
+        self.live_percentile()
+            .and_then(|percent| live.percentile(percent))
             .is_some_and(|value| !self.relation.holds(value as f64, self.limit))
+    }
+
+    /// Whether it can be seen while the run lasts.
+    pub(crate) fn is_live(&self) -> bool {
+        self.live_percentile().is_some()
+    }
+
+    /// Only percentiles of the broadcast latency are live.
+    fn live_percentile(&self) -> Option<f64> {
+        match self.subject {
+            Subject::Duration(Metric::BroadcastLatency, Statistic::Percentile(percent)) => {
+                Some(percent)
+            }
+            _ => None,
+        }
     }
 }
 

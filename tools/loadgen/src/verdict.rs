@@ -278,7 +278,7 @@ fn generator(finished: &Finished, verdict: &mut Verdict) {
     let lag = p99(Metric::SendLag);
     if lag > LATE_SEND.max(typical / 10) {
         verdict.suspect(format!(
-            "loadgen sent late (p99 {:.1} ms after the plan): the machine is too busy; broadcast_latency includes it",
+            "loadgen sent late (p99 {:.1} ms after the plan): the machine is too busy; what is measured from the plan includes it",
             millis(lag)
         ));
     }
@@ -289,7 +289,7 @@ fn generator(finished: &Finished, verdict: &mut Verdict) {
     if delay > LATE_READ.max(typical / 2) {
         verdict.suspect(format!(
             "loadgen read late (p99 {:.1} ms after the arrival): it is not part of the latencies, but the server had \
-             to compete for the CPU",
+             to compete for the CPU (--nice -10 keeps loadgen prompt)",
             millis(delay)
         ));
     }

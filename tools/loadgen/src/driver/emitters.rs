@@ -4,15 +4,6 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    os::fd::OwnedFd,
-};
-
-use rustix::{
-    event::Timespec,
-    time::{
-        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create,
-        timerfd_settime,
-    },
 };
 
 use super::{
@@ -22,22 +13,24 @@ use super::{
     lane::{Crew, LaneRecord},
     swarm::{Manner, Swarm},
     text::{Emission, Expected},
+    timer::Timer,
 };
 use crate::{
     board::{Board, Place},
+    lane::Lane,
     ledger::Emit,
     measure::{Counting, Recorder, TURN},
-    plan::{Correlate, Emitting, Lane, Plan},
+    plan::{Correlate, Emitting, Plan},
     scenario::{Action, Phase, Publish},
     schedule::Schedule,
-    time::{Nanos, SECOND, now},
+    time::{Nanos, now},
 };
 
 pub(crate) struct Emitters<'a> {
     plan: &'a Plan,
     lane: Lane,
     swarm: Swarm<'a>,
-    timer: OwnedFd,
+    timer: Timer,
     desk: Desk<'a>,
     place: Place,
     hold: Nanos,
@@ -59,10 +52,7 @@ impl<'a> Emitters<'a> {
         let cell = board.cell(lane.cell);
         let recorder = Recorder::new(cell, board.slot(lane.index), plan.correlate.stream(), false);
         let swarm = Swarm::new(endpoints, Manner::of(plan), Expected::new(plan, 0))?;
-        let timer = timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
-        )?;
+        let timer = Timer::new()?;
         swarm.watch_also(&timer)?;
         Ok(Self {
             plan,
@@ -99,9 +89,8 @@ impl<'a> Emitters<'a> {
             Action::Open { rate, .. } if self.desk.are_clients => rate,
             _ => None,
         };
-        let rate = rate.map(|rate| rate / self.plan.cells() as f64);
         for global in 0..self.plan.emitters_of(self.lane.cell) {
-            let at = rate.map(|rate| self.place.start + (f64::from(global) / rate * 1e9) as Nanos);
+            let at = self.plan.opens_at(rate, self.place.start, global);
             let seat = self.swarm.add(global as usize);
             self.swarm.open(seat, at);
             self.desk.emitters.push(Emitter {
@@ -135,7 +124,7 @@ impl<'a> Emitters<'a> {
             }
         }
         if let Some(next) = next {
-            return self.set_timer(next);
+            return self.timer.set(next);
         }
         self.schedule = None;
         Ok(())
@@ -218,23 +207,6 @@ impl<'a> Emitters<'a> {
         })
     }
 
-    fn set_timer(&self, at: Nanos) -> io::Result<()> {
-        let zero = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let at = Timespec {
-            tv_sec: (at / SECOND).cast_signed(),
-            tv_nsec: (at % SECOND).cast_signed(),
-        };
-        let once = Itimerspec {
-            it_interval: zero,
-            it_value: at,
-        };
-        timerfd_settime(&self.timer, TimerfdTimerFlags::ABSTIME, &once)?;
-        Ok(())
-    }
-
     /// Whether there is nothing left to emit, and to wait for.
     fn has_emitted(&self) -> bool {
         let closed = self.publish.is_some_and(|publish| publish.closed);
@@ -286,7 +258,7 @@ impl Crew for Emitters<'_> {
             self.desk.cell.set_last(place.phase, base);
         }
         if self.schedule.is_some() {
-            self.set_timer(place.start)
+            self.timer.set(place.start)
         } else {
             Ok(())
         }
@@ -294,8 +266,7 @@ impl Crew for Emitters<'_> {
 
     fn turn(&mut self) -> io::Result<()> {
         if self.swarm.turn(TURN, &mut self.desk)? {
-            // A failure would leave the timer readable: the next turn comes at once, and reads again.
-            let _ = rustix::io::read(&self.timer, &mut [0_u8; 8]);
+            self.timer.take();
         }
         self.emit_due()?;
         self.desk.expire(now());

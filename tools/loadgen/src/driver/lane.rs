@@ -14,8 +14,9 @@ use super::{
 };
 use crate::{
     board::{Board, LEAVE, Place},
+    lane::{Lane, Role},
     measure::PhaseRecord,
-    plan::{Driver, Lane, Plan, Role},
+    plan::{Driver, Plan},
     scenario::Phase,
     slot::{Live, Slot},
     time::{ClockReport, Nanos, now},

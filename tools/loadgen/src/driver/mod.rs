@@ -16,6 +16,7 @@ mod link;
 mod poller;
 mod polling;
 mod probe;
+mod queue;
 mod receivers;
 mod session;
 mod socket;
@@ -23,6 +24,7 @@ mod socket;
 mod stock;
 mod swarm;
 mod text;
+mod timer;
 mod tls;
 
 pub(crate) use endpoint::Endpoint;

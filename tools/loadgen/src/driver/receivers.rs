@@ -11,8 +11,9 @@ use super::{
 };
 use crate::{
     board::{Board, Place},
+    lane::{Lane, Role},
     measure::{Counting, Recorder, TURN},
-    plan::{Correlate, Lane, Plan, Role, Stream},
+    plan::{Correlate, Plan, Stream},
     scenario::{Action, Phase},
     slot::Live,
     time::{Nanos, SECOND, now},
@@ -88,10 +89,8 @@ impl<'a, C: Clients> Receivers<'a, C> {
         let target = self.plan.share(clients, self.lane.cell);
         let next = first + self.hall.clients.len() as u32 * step;
         for client in (next..target).step_by(step as usize) {
-            let rate = rate.map(|rate| rate / self.plan.cells() as f64);
-            let at = rate.map(|rate| {
-                self.place.start + (f64::from(client - self.opened) / rate * 1e9) as Nanos
-            });
+            let index = client - self.opened;
+            let at = self.plan.opens_at(rate, self.place.start, index);
             let seat = self.swarm.add(client as usize);
             self.swarm.open(seat, at);
             self.hall.clients.push(Client {

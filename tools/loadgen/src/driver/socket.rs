@@ -37,7 +37,9 @@ impl Socket {
         if let Some(from) = from {
             // Otherwise bind takes a port that no other destination can share.
             this.set(libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT)?;
-            this.0.bind(&SocketAddr::new(from, 0).into())?;
+            this.0
+                .bind(&SocketAddr::new(from, 0).into())
+                .map_err(|error| not_ours(from, error))?;
         }
         match this.0.connect(&to.into()) {
             Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => Err(error),
@@ -137,6 +139,16 @@ fn pair(level: i32, kind: i32) -> [u8; 8] {
 
 #[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
 compile_error!("loadgen reads kernel timestamps as 64-bit Linux lays them out");
+
+/// The usual reason why an address cannot be connected from.
+fn not_ours(from: IpAddr, error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::AddrNotAvailable => {
+            io::Error::other(format!("--source {from} is no address of this machine"))
+        }
+        _ => error,
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! All connections of one thread: opening them on time, reading whatever is ready, and noticing those that ended. What
 //! the events mean is up to the [`Audience`].
 
-use std::{collections::VecDeque, io, net::IpAddr};
+use std::{io, net::IpAddr};
 
 use super::{
     audience::{Audience, Reading},
@@ -9,6 +9,7 @@ use super::{
     endpoint::Endpoint,
     link::Buffer,
     poller::{Interest, Poller, Ready},
+    queue::Queue,
     socket::Farewell,
     text::Expected,
 };
@@ -57,9 +58,7 @@ pub(crate) struct Swarm<'a> {
     manner: Manner,
     expected: Expected,
     seats: Vec<Seat>,
-    /// Seats that wait to be opened, in order; without a time: as soon as there is room.
-    waiting: VecDeque<(usize, Option<Nanos>)>,
-    opening: usize,
+    queue: Queue,
     buffer: Buffer,
     pub(crate) wall: WallClock,
     /// When the poller last came back, and the time before.
@@ -76,11 +75,10 @@ impl<'a> Swarm<'a> {
         Ok(Self {
             poller: Poller::new()?,
             endpoints,
+            queue: Queue::new(manner.concurrency),
             manner,
             expected,
             seats: Vec::new(),
-            waiting: VecDeque::new(),
-            opening: 0,
             buffer: Buffer::default(),
             wall: WallClock::new(),
             woken: [now(); 2],
@@ -101,8 +99,7 @@ impl<'a> Swarm<'a> {
 
     /// Opens the connection of `seat` at `at`, or as soon as not too many others are on their way.
     pub(crate) fn open(&mut self, seat: usize, at: Option<Nanos>) {
-        let place = self.waiting.partition_point(|(_, other)| *other <= at);
-        self.waiting.insert(place, (seat, at));
+        self.queue.add(seat, at);
     }
 
     /// From now on another event is expected.
@@ -120,7 +117,9 @@ impl<'a> Swarm<'a> {
     /// Ends a connection on purpose; the audience is not told.
     pub(crate) fn cut(&mut self, seat: usize, farewell: Farewell) {
         if let Some(connection) = self.seats[seat].connection.take() {
-            self.opening -= usize::from(!connection.is_joined());
+            if !connection.is_joined() {
+                self.queue.arrived();
+            }
             connection.leave(farewell);
         }
     }
@@ -158,7 +157,7 @@ impl<'a> Swarm<'a> {
         timeout: Nanos,
         audience: &mut impl Audience,
     ) -> io::Result<bool> {
-        let timeout = if self.opens_at_once() { 0 } else { timeout };
+        let timeout = if self.queue.is_due() { 0 } else { timeout };
         let ready = self.poller.wait(timeout)?;
         let now = now();
         self.woken = [self.woken[1], now];
@@ -178,14 +177,6 @@ impl<'a> Swarm<'a> {
             self.sweep(now, audience);
         }
         Ok(also)
-    }
-
-    fn opens_at_once(&self) -> bool {
-        let due = self
-            .waiting
-            .front()
-            .is_some_and(|(_, at)| at.is_none_or(|at| at <= now()));
-        due && self.opening < self.manner.concurrency
     }
 
     fn serve(&mut self, ready: Ready, audience: &mut impl Audience) {
@@ -219,7 +210,9 @@ impl<'a> Swarm<'a> {
             .connection
             .as_ref()
             .is_some_and(Connection::is_joined);
-        self.opening -= usize::from(joined && !was_joined);
+        if joined && !was_joined {
+            self.queue.arrived();
+        }
         let result = result.and_then(|()| Ok(self.watch(seat)?));
         if let Err(reason) = result {
             self.end(seat, &reason, audience);
@@ -309,20 +302,18 @@ impl<'a> Swarm<'a> {
             return;
         };
         let joined = connection.is_joined();
-        self.opening -= usize::from(!joined);
+        if !joined {
+            self.queue.arrived();
+        }
         connection.leave(Farewell::Close);
         audience.gone(seat, joined, reason);
     }
 
     fn open_due(&mut self, now: Nanos, audience: &mut impl Audience) {
         for _ in 0..OPENED_PER_TURN {
-            let Some(&(seat, at)) = self.waiting.front() else {
+            let Some((seat, at)) = self.queue.next(now) else {
                 return;
             };
-            if at.map_or(self.opening >= self.manner.concurrency, |at| at > now) {
-                return;
-            }
-            self.waiting.pop_front();
             let Seat {
                 connection,
                 global,
@@ -331,8 +322,7 @@ impl<'a> Swarm<'a> {
             } = &mut self.seats[seat];
             let sources = &self.manner.sources;
             let source = (!sources.is_empty()).then(|| sources[*global % sources.len()]);
-            (*planned, *reading) = (at.unwrap_or(now), true);
-            self.opening += 1;
+            (*planned, *reading) = (at, true);
             match Connection::open(&self.endpoints[*global % self.endpoints.len()], source) {
                 Ok(opened) => {
                     *connection = Some(opened);
@@ -341,7 +331,7 @@ impl<'a> Swarm<'a> {
                     }
                 }
                 Err(reason) => {
-                    self.opening -= 1;
+                    self.queue.arrived();
                     audience.gone(seat, false, &reason);
                 }
             }

@@ -2,8 +2,10 @@
 //! client, all of it gathered by the [`Recorder`] of each thread and merged exactly at the end.
 
 mod counts;
+mod cpu;
 mod histogram;
 mod metric;
+mod phase;
 mod record;
 mod recorder;
 mod sequence;
@@ -13,8 +15,9 @@ mod ties;
 pub(crate) use counts::Counts;
 pub(crate) use histogram::Histogram;
 pub(crate) use metric::Metric;
+pub(crate) use phase::Counting;
 pub(crate) use record::{LaneUse, PhaseRecord};
-pub(crate) use recorder::{Counting, Recorder, TURN};
+pub(crate) use recorder::{Recorder, TURN};
 pub(crate) use sequence::{Sequence, Step};
 pub(crate) use series::Series;
 pub(crate) use ties::Arrival;

@@ -5,10 +5,10 @@
 //! 12, too, and their latency ends here. Messages with ids of their own ([`Stream::Messages`]) stand for themselves.
 
 use super::{
-    Counts, Histogram, Metric, PhaseRecord, Sequence, Step,
-    record::LaneUse,
+    Counts, Metric, PhaseRecord, Sequence, Step,
+    phase::{Counting, Phase},
     sequence::Outcome,
-    ties::{Arrival, Fate, Spread, Tie, Ties},
+    ties::{Arrival, Fate, Spread, Ties},
 };
 use crate::{
     board::Cell,
@@ -40,16 +40,6 @@ impl Habit {
     }
 }
 
-/// What of the expected events matters in a phase.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Counting {
-    /// loadgen emits nothing: whatever comes is somebody else's.
-    Nothing,
-    /// Which arrive, but not when: clients that had stopped reading catch up.
-    Numbers,
-    Latencies,
-}
-
 pub(crate) struct Recorder<'a> {
     cell: Cell<'a>,
     slot: Slot<'a>,
@@ -63,24 +53,6 @@ pub(crate) struct Recorder<'a> {
     earlier: Counts,
     ticked: Nanos,
     finished: Vec<PhaseRecord>,
-}
-
-/// The present phase.
-struct Phase {
-    record: PhaseRecord,
-    counting: Counting,
-    start: Nanos,
-    /// The second that `window` gathers, counted from the start.
-    second: u64,
-    window: Histogram,
-    /// The counts when the second began.
-    before: Counts,
-    server: Histogram,
-    delay: Histogram,
-    doubt: Histogram,
-    /// Deliveries by the clients' final state.
-    accounted: u64,
-    usage: Usage,
 }
 
 impl<'a> Recorder<'a> {
@@ -353,66 +325,5 @@ impl<'a> Recorder<'a> {
 
     pub(crate) fn finish(self) -> Vec<PhaseRecord> {
         self.finished
-    }
-}
-
-impl Phase {
-    fn new(counting: Counting, start: Nanos) -> Self {
-        Self {
-            record: PhaseRecord::default(),
-            counting,
-            start,
-            second: 0,
-            window: Histogram::default(),
-            before: Counts::default(),
-            server: Histogram::default(),
-            delay: Histogram::default(),
-            doubt: Histogram::default(),
-            accounted: 0,
-            usage: Usage::now(),
-        }
-    }
-
-    #[inline]
-    fn tied(&mut self, tie: Tie) {
-        self.window
-            .record(tie.arrived.saturating_sub(tie.emit.planned));
-        self.server
-            .record(tie.arrived.saturating_sub(tie.emit.sent));
-        if tie.doubt > 0 {
-            self.doubt.record(tie.doubt);
-        }
-    }
-}
-
-/// CPU time of the calling thread, and its time in the run queue (`/proc/thread-self/schedstat`).
-struct Usage {
-    at: Nanos,
-    running: Nanos,
-    waiting: Nanos,
-}
-
-impl Usage {
-    fn now() -> Self {
-        let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-        let mut words = text
-            .split_whitespace()
-            .map(|word| word.parse().unwrap_or(0));
-        let (running, waiting) = (words.next().unwrap_or(0), words.next().unwrap_or(0));
-        Self {
-            at: crate::time::now(),
-            running,
-            waiting,
-        }
-    }
-
-    fn since(&self, lane: &str, now: Nanos) -> LaneUse {
-        let end = Self::now();
-        let wall = now.saturating_sub(self.at).max(1) as f64;
-        LaneUse {
-            name: lane.to_owned(),
-            cpu: (end.running - self.running) as f64 / wall,
-            waiting: (end.waiting - self.waiting) as f64 / wall,
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use super::{
     Report, Section,
     plot::{Line, Plot, escape},
+    text,
 };
 use crate::{
     measure::{Counts, Metric},
@@ -65,13 +66,11 @@ fn findings(report: &Report, out: &mut String) -> fmt::Result {
         } else {
             ("Invalid", "missed")
         };
-        let value = checked
-            .value
-            .map_or("no such figure".into(), |value| format!("{value:.3}"));
         write!(
             out,
-            "<li class=\"{class}\">threshold {word}: {} ({value})</li>",
-            escape(&checked.threshold)
+            "<li class=\"{class}\">threshold {word}: {} ({})</li>",
+            escape(&checked.threshold),
+            checked.figure()
         )?;
     }
     write!(out, "</ul>")
@@ -106,13 +105,26 @@ fn section(phase: &Section, out: &mut String) -> fmt::Result {
             number(count)
         )?;
     }
-    for (reason, times) in &phase.failures {
-        write!(
-            out,
-            "<div><dt>{}</dt><dd>{}</dd></div>",
-            escape(reason),
-            number(*times)
-        )?;
+    let mut others: Vec<(&str, String)> = phase
+        .failures
+        .iter()
+        .map(|(reason, times)| (&**reason, number(*times)))
+        .collect();
+    others.extend(
+        phase
+            .lanes
+            .iter()
+            .map(|lane| (&*lane.name, text::lane(lane))),
+    );
+    others.extend(
+        phase
+            .server
+            .iter()
+            .map(|server| ("server", text::server(server))),
+    );
+    write!(out, "</dl><dl class=\"long\">")?;
+    for (name, value) in others {
+        write!(out, "<div><dt>{}</dt><dd>{value}</dd></div>", escape(name))?;
     }
     write!(out, "</dl></section>")
 }
@@ -190,7 +202,7 @@ fn spectrum(phase: &Section) -> Plot<'_> {
             points,
         })
     });
-    let marks = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999]
+    let marks = [50.0, 90.0, 99.0, 99.9, 99.99, 99.999]
         .map(|percent| (nines(percent), format!("{percent} %")));
     Plot {
         title: "percentile spectrum",
@@ -201,17 +213,23 @@ fn spectrum(phase: &Section) -> Plot<'_> {
 }
 
 fn delivery(phase: &Section) -> Plot<'_> {
+    // Phases without events and without trouble have nothing to show.
+    let shown = phase
+        .series
+        .iter()
+        .any(|moment| moment.delivered + moment.faults > 0);
     let line = |name, of: fn(&super::Moment) -> u64| Line {
         name,
         points: phase
             .series
             .iter()
+            .filter(|_| shown)
             .map(|moment| (moment.second as f64, of(moment) as f64))
             .collect(),
     };
     let lines = vec![
         line("delivered", |moment| moment.delivered),
-        line("sent", |moment| moment.sent),
+        line("faults", |moment| moment.faults),
     ];
     Plot {
         title: "delivery",
@@ -251,7 +269,7 @@ fn setup(report: &Report, out: &mut String) -> fmt::Result {
     let rows = [
         ("server", setup.urls.join(", ")),
         ("clients", number(setup.clients.into())),
-        ("emitters", number(setup.emitters.into())),
+        ("emitted by", text::emitters(setup)),
         (
             "emits per second",
             setup.rate.map_or("-".into(), |rate| rate.to_string()),

@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 240.0;
 const LEFT: f64 = 56.0;
-const RIGHT: f64 = 8.0;
+const RIGHT: f64 = 20.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
 
@@ -221,7 +221,7 @@ mod tests {
         };
         let svg = plot.render().unwrap();
         assert!(svg.contains("&lt;t&gt;") && svg.contains("a&amp;b"));
-        assert!(svg.contains("M56.0 214.0L632.0 "), "{svg}");
+        assert!(svg.contains("M56.0 214.0L620.0 "), "{svg}");
         assert!(
             Plot {
                 lines: Vec::new(),

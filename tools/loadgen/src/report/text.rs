@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{Report, Section};
+use super::{Lane, Report, Section, ServerUse, Setup};
 use crate::{
     measure::Counts,
     sentence::{millis, number},
@@ -37,13 +37,13 @@ fn write(report: &Report, out: &mut String) -> fmt::Result {
         section(phase, out)?;
     }
     for checked in &report.thresholds {
-        let value = checked
-            .value
-            .map_or("no such figure in this run".into(), |value| {
-                format!("{value:.3}")
-            });
         let passed = if checked.passed { "kept  " } else { "MISSED" };
-        writeln!(out, "threshold {passed} {}: {value}", checked.threshold)?;
+        writeln!(
+            out,
+            "threshold {passed} {}: {}",
+            checked.threshold,
+            checked.figure()
+        )?;
     }
     Ok(())
 }
@@ -52,12 +52,7 @@ fn setup(report: &Report, out: &mut String) -> fmt::Result {
     let setup = &report.setup;
     writeln!(out, "server    {}", setup.urls.join(", "))?;
     let rate = setup.rate.map_or(String::new(), |rate| {
-        let by = match setup.emitters {
-            0 => "all of them".to_owned(),
-            1 => "1 emitter".to_owned(),
-            several => format!("{several} emitters"),
-        };
-        format!(", {rate} emits/s by {by}")
+        format!(", {rate} emits/s by {}", emitters(setup))
     });
     let schedule = if setup.closed_loop {
         ", closed loop"
@@ -78,6 +73,14 @@ fn setup(report: &Report, out: &mut String) -> fmt::Result {
         machine.processor, machine.cores, machine.system
     )?;
     writeln!(out, "run       {}, seed {}", setup.run, setup.seed)
+}
+
+pub(super) fn emitters(setup: &Setup) -> String {
+    match setup.emitters {
+        0 if setup.rate.is_some() || setup.closed_loop => "all clients".to_owned(),
+        1 => "1 emitter".to_owned(),
+        several => format!("{several} emitters"),
+    }
 }
 
 fn section(phase: &Section, out: &mut String) -> fmt::Result {
@@ -145,27 +148,28 @@ fn section(phase: &Section, out: &mut String) -> fmt::Result {
         writeln!(out, "  failed            {}: {reason}", number(*times))?;
     }
     for lane in &phase.lanes {
-        let (cpu, waiting) = (lane.cpu * 100.0, lane.waiting * 100.0);
-        writeln!(
-            out,
-            "  {:<18}{cpu:.0} % of a core, waited for one {waiting:.0} % of the time",
-            lane.name
-        )?;
+        writeln!(out, "  {:<18}{}", lane.name, self::lane(lane))?;
     }
     if let Some(server) = &phase.server {
-        let memory = server.usage.resident_bytes as f64 / f64::from(1 << 20);
-        write!(
-            out,
-            "  server            {:.2} cores, {memory:.1} MiB",
-            server.cores
-        )?;
-        if let Some(cpu) = server.cpu_us_per_delivery {
-            write!(out, ", {cpu:.2} µs of CPU per delivery")?;
-        }
-        if let Some(kib) = server.kib_per_connection {
-            write!(out, ", {kib:.1} KiB per connection")?;
-        }
-        writeln!(out)?;
+        writeln!(out, "  server            {}", self::server(server))?;
     }
     Ok(())
+}
+
+pub(super) fn lane(lane: &Lane) -> String {
+    let (cpu, waiting) = (lane.cpu * 100.0, lane.waiting * 100.0);
+    format!("{cpu:.0} % of a core, waited for one {waiting:.0} % of the time")
+}
+
+pub(super) fn server(server: &ServerUse) -> String {
+    let memory = server.usage.resident_bytes as f64 / f64::from(1 << 20);
+    let cpu = server
+        .cpu_us_per_delivery
+        .map(|cpu| format!("{cpu:.2} µs of CPU per delivery"));
+    let growth = server
+        .kib_per_connection
+        .map(|kib| format!("{kib:.1} KiB per connection"));
+    let always = format!("{:.2} cores, {memory:.1} MiB", server.cores);
+    let facts: Vec<String> = [Some(always), cpu, growth].into_iter().flatten().collect();
+    facts.join(", ")
 }

@@ -185,6 +185,10 @@ fn the_round_trip_of_acknowledgements_is_measured_on_all_clients() {
         server.url()
     ));
     assert_counts(&report, &[("sent", 200), ("acked", 200), ("unacked", 0)]);
+    let opening = &report["phases"][0];
+    assert_eq!(opening["counts"]["asked"], 20);
+    assert_eq!(opening["counts"]["opened"], 20);
+    assert_eq!(opening["latencies"]["connect_time"]["count"], 20);
     assert!((latency(&report, "ack_latency", "count") - 200.0).abs() < 0.5);
 }
 

@@ -1,9 +1,6 @@
 //! Exit codes and errors: what a user meets when something is wrong.
 
-use std::{
-    io::{BufRead as _, BufReader},
-    process::Stdio,
-};
+use std::io::{BufRead as _, BufReader};
 
 use rustix::process::{Pid, Signal, kill_process};
 use test_support::ServerProcess;
@@ -41,6 +38,10 @@ fn wrong_usage_is_exit_code_2() {
         "broadcast --threshold lots:count<1",
         "nonsense",
         "broadcast --rate fast",
+        "broadcast --header nonsense",
+        "broadcast --url ftp://127.0.0.1",
+        "ack --threads 2",
+        "broadcast --threshold lost:count==0 --abort-on-fail",
     ] {
         let run = run(arguments);
         assert_eq!(run.code, Some(2), "{arguments}: {}", run.stderr);
@@ -105,6 +106,25 @@ fn clients_that_cannot_connect_make_the_run_invalid() {
 }
 
 #[test]
+fn emitting_clients_that_cannot_connect_make_the_run_invalid_too() {
+    // The probe is the first.
+    let server = crate::planted::Server::start(crate::planted::Faults {
+        refuse_after: Some(5),
+        ..Default::default()
+    });
+    let url = server.url();
+    let report = report(&format!(
+        "ack --url {url} --clients 10 --rate 20 --duration 1s"
+    ));
+    assert_eq!(report["verdict"]["state"], "INVALID");
+    let reasons = crate::program::reasons(&report);
+    assert!(
+        reasons.contains("only 4 of 10 clients could connect"),
+        "{reasons}"
+    );
+}
+
+#[test]
 fn a_file_that_cannot_be_written_is_an_error() {
     let server = ServerProcess::counter_server(&[]);
     let run = run(&format!(
@@ -146,11 +166,7 @@ fn an_interrupted_run_still_tells_what_it_saw() {
         "broadcast --url {} --clients 5 --rate 50 --duration 60s --warm-up 0s",
         server.url()
     );
-    let mut child = crate::program::command(&load)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("loadgen starts");
+    let mut child = crate::program::spawn(&load);
     let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
     let mut line = String::new();
     while !line.starts_with("broadcast") || line.contains("delivered 0 ") {

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use test_support::ServerProcess;
 
-use crate::program::{command, count, run};
+use crate::program::{count, run, spawn};
 
 /// A loadgen whose metrics can be read; killed on drop.
 struct Running {
@@ -23,11 +23,7 @@ struct Running {
 
 impl Running {
     fn start(arguments: &str) -> Self {
-        let mut child = command(&format!("{arguments} --metrics 127.0.0.1:0"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("loadgen starts");
+        let mut child = spawn(&format!("{arguments} --metrics 127.0.0.1:0"));
         let mut stderr = BufReader::new(child.stderr.take().expect("it is piped"));
         let mut line = String::new();
         stderr.read_line(&mut line).expect("the first line");

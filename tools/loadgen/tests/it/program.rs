@@ -1,6 +1,6 @@
 //! Runs the program and reads what it says.
 
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -26,6 +26,15 @@ pub(crate) fn command(arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_loadgen"));
     command.args(arguments.split_whitespace());
     command
+}
+
+/// A loadgen that runs, and whose output can be read meanwhile.
+pub(crate) fn spawn(arguments: &str) -> Child {
+    command(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("loadgen starts")
 }
 
 pub(crate) fn run(arguments: &str) -> Run {

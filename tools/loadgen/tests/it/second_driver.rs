@@ -30,7 +30,7 @@ fn both_drivers_see_the_same_events() {
 #[test]
 fn scenarios_that_the_stock_client_cannot_do_are_refused() {
     let run = crate::program::run("storm --driver rust-socketio");
-    assert_eq!(run.code, Some(1));
+    assert_eq!(run.code, Some(2));
     assert!(
         run.stderr.contains("knows broadcast, connect and idle"),
         "{}",
@@ -42,7 +42,7 @@ fn scenarios_that_the_stock_client_cannot_do_are_refused() {
 #[test]
 fn a_build_without_the_second_driver_says_how_to_get_one_with_it() {
     let run = crate::program::run("broadcast --driver rust-socketio");
-    assert_eq!(run.code, Some(1));
+    assert_eq!(run.code, Some(2));
     assert!(
         run.stderr.contains("--features rust-socketio"),
         "{}",

@@ -1,0 +1,55 @@
+//! A timer that an epoll set can watch (`timerfd_create(2)`), on the monotonic clock.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+};
+
+use rustix::{
+    event::Timespec,
+    time::{
+        Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create,
+        timerfd_settime,
+    },
+};
+
+use crate::time::{Nanos, SECOND};
+
+pub(super) struct Timer(OwnedFd);
+
+impl Timer {
+    pub(super) fn new() -> io::Result<Self> {
+        let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+        Ok(Self(timerfd_create(TimerfdClockId::Monotonic, flags)?))
+    }
+
+    /// Readable once, from then on.
+    pub(super) fn set(&self, at: Nanos) -> io::Result<()> {
+        let zero = Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        let at = Timespec {
+            tv_sec: (at / SECOND).cast_signed(),
+            tv_nsec: (at % SECOND).cast_signed(),
+        };
+        let once = Itimerspec {
+            it_interval: zero,
+            it_value: at,
+        };
+        timerfd_settime(&self.0, TimerfdTimerFlags::ABSTIME, &once)?;
+        Ok(())
+    }
+
+    /// Makes it unreadable again.
+    pub(super) fn take(&self) {
+        // A failure would leave it readable: the next turn comes at once, and reads again.
+        let _ = rustix::io::read(&self.0, &mut [0_u8; 8]);
+    }
+}
+
+impl AsFd for Timer {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
