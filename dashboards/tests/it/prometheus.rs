@@ -97,12 +97,13 @@ impl Prometheus {
         serde_json::from_value(answer["data"].clone()).unwrap()
     }
 
-    /// Alerts whose condition holds now, whether or not it has held for long enough.
-    pub(crate) async fn alerts(&self) -> Vec<String> {
-        let alerts = self.api("/api/v1/alerts").await;
-        let alerts = alerts["data"]["alerts"].as_array().unwrap();
-        let name = |alert: &Value| alert["labels"]["alertname"].as_str().unwrap().to_owned();
-        alerts.iter().map(name).collect()
+    /// Whether the condition of an alert holds now; it may not have held for long enough to fire.
+    pub(crate) async fn is_alerted(&self, name: &str) -> bool {
+        let answer = self.api("/api/v1/alerts").await;
+        let alerts = answer["data"]["alerts"].as_array().unwrap();
+        alerts
+            .iter()
+            .any(|alert| alert["labels"]["alertname"] == name)
     }
 
     /// Asks again until the expression has a series, and gives all of them.
@@ -137,11 +138,7 @@ impl Prometheus {
 
     /// Waits until the condition of an alert holds.
     pub(crate) async fn until_alerted(&self, name: &str) {
-        eventually(name, async || {
-            let alerts = self.alerts().await;
-            alerts.iter().any(|alert| alert == name).then_some(())
-        })
-        .await;
+        eventually(name, async || self.is_alerted(name).await.then_some(())).await;
     }
 
     async fn api(&self, path: &str) -> Value {

@@ -207,3 +207,43 @@ fn the_hand_over_to_the_drain_keeps_the_order() {
         settle(&shared, owned);
     });
 }
+
+/// Who joins with the newest count wakes nobody, and looks at the count once more after that; the shard
+/// looks into its inbox whenever the count has moved.
+#[test]
+fn a_shard_finds_who_joined_while_the_count_moved() {
+    loom::model(|| {
+        let shared = Shared::new(&[]);
+        let woken = Arc::new(Mutex::new(false));
+        let turn = |shared: &Shared| {
+            if std::mem::take(&mut *woken.lock().unwrap()) {
+                shared.inbox.lock().unwrap().clear();
+            }
+        };
+        let joining = {
+            let (shared, woken) = (shared.clone(), woken.clone());
+            thread::spawn(move || {
+                shared
+                    .inbox
+                    .lock()
+                    .unwrap()
+                    .push(Ready { epoch: 1, last: 0 });
+                if *shared.newest.lock().unwrap() > 0 {
+                    *woken.lock().unwrap() = true;
+                }
+            })
+        };
+        let counter = {
+            let (shared, woken) = (shared.clone(), woken.clone());
+            thread::spawn(move || {
+                *shared.newest.lock().unwrap() = 1;
+                *woken.lock().unwrap() = true;
+            })
+        };
+        turn(&shared);
+        joining.join().unwrap();
+        counter.join().unwrap();
+        turn(&shared);
+        assert!(shared.next_from_inbox().is_none());
+    });
+}
