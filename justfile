@@ -52,6 +52,14 @@ stores *ARGS:
     cargo build --release -p loadgen
     node tools/stores.mjs "$@"
 
+# Measure what receiving costs loadgen, a raw client and the stock JavaScript client; ROUNDS
+generators *ARGS:
+    cargo build --release -p counter-server
+    cargo build --release -p loadgen
+    cargo build --release -p peers
+    [ -d tests/interop/node_modules ] || npm ci --prefix tests/interop
+    node tools/generators.mjs "$@"
+
 # Put many servers on one Redis, with thousands of clients at each: NODES CLIENTS RATE DURATION
 nodes *ARGS:
     cargo build --release -p counter-server

@@ -14,13 +14,23 @@ export const directory = mkdtempSync(join(tmpdir(), 'counter-'));
 
 const running = new Set();
 
-/** A process that is killed at the end whatever happens, once it has written what `ready` matches. */
-export function start(command, args, ready) {
+/** A process that is killed at the end whatever happens; what it writes to stdout is for us. */
+export function start(command, args) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, RUST_LOG: 'warn' } });
   running.add(child);
   child.on('exit', () => running.delete(child));
+  child.on('error', (error) => {
+    running.delete(child);
+    console.error(`error: cannot run ${command}: ${error.message}; build it in release first`);
+  });
+  return child;
+}
+
+/** The same, once it has written a line that `ready` matches: the process, and the match. */
+function startUntil(ready, command, args) {
+  const child = start(command, args);
   return new Promise((resolve, reject) => {
-    child.on('error', (error) => reject(new Error(`cannot run ${command}: ${error.message}`)));
+    child.on('error', reject);
     child.on('exit', (code) => reject(new Error(`${command} ended with ${code}`)));
     createInterface({ input: child.stdout }).on('line', (line) => {
       const match = ready.exec(line);
@@ -36,7 +46,7 @@ export function stop(child) {
   });
 }
 
-export const freePort = () =>
+const freePort = () =>
   new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address();
@@ -44,18 +54,20 @@ export const freePort = () =>
     });
   });
 
+export const median = (values) => values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
+
 /** A Redis that loses nothing which it acknowledges: its URL. */
 export async function redis() {
   const port = await freePort();
   const args = ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', directory];
-  await start('redis-server', [...args, '--appendonly', 'yes', '--appendfsync', 'always'], /Ready to accept/);
+  await startUntil(/Ready to accept/, 'redis-server', [...args, '--appendonly', 'yes', '--appendfsync', 'always']);
   return `redis://127.0.0.1:${port}`;
 }
 
 /** A counter-server: the process, and its URL. */
 export async function server(store) {
   const args = ['--port', '0', '--admin', 'off', '--store', store];
-  const { child, match } = await start(join(built, 'counter-server'), args, /^server is running on (.*)$/);
+  const { child, match } = await startUntil(/^server is running on (.*)$/, join(built, 'counter-server'), args);
   return { child, url: match[1] };
 }
 

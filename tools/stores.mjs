@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
-import { built, directory, main, redis, server, stop } from './processes.mjs';
+import { built, directory, main, median, redis, server, stop } from './processes.mjs';
 
 const [rounds, seconds] = [Number(process.argv[2] ?? 5), Number(process.argv[3] ?? 5)];
 
@@ -35,8 +35,6 @@ function measure(load, url) {
   if (verdict.state !== 'VALID') console.error(`  ${verdict.state}: ${verdict.reasons.map((it) => it.text).join('; ')}`);
   return load.figure(total);
 }
-
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) / 2)];
 
 async function compare() {
   const durable = await redis();
