@@ -38,15 +38,7 @@ impl Watched {
 
     /// The value of a metric, or of all that differ only in their labels together.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let text = self.exposition().await;
-        let values = text.lines().filter_map(|line| {
-            let rest = line.strip_prefix(name)?;
-            let value = rest.strip_prefix(' ');
-            value.or_else(|| rest.strip_prefix('{')?.rsplit(' ').next())
-        });
-        let values: Vec<u64> = values.map(|value| value.parse().unwrap()).collect();
-        assert!(!values.is_empty(), "no metric {name} in\n{text}");
-        values.iter().sum()
+        sum(&self.exposition().await, name)
     }
 
     /// All metrics, as Prometheus reads them.
@@ -70,6 +62,18 @@ impl Watched {
         wait_until(&what, async || self.metric(name).await >= value).await;
     }
 
+    /// Waits until the one client that took nothing was counted and its descriptor closed, so that these are
+    /// left.
+    pub(crate) async fn wait_for_a_stalled_client(&self, descriptors: usize) {
+        let stalled = r#"counter_connections_dropped_total{reason="stalled"}"#;
+        self.wait_for(stalled, 1).await;
+        self.wait_for("counter_connections", 1).await;
+        wait_until("its descriptor is closed", async || {
+            self.descriptors() == descriptors
+        })
+        .await;
+    }
+
     /// Asks the server to end, and waits until it has.
     pub(crate) fn stop(self) -> ExitStatus {
         self.server.stop()
@@ -90,6 +94,18 @@ impl Watched {
         stream.read_to_string(&mut text).await.unwrap();
         text
     }
+}
+
+/// The value of a metric in an exposition, or of all that differ only in their labels together.
+pub(crate) fn sum(text: &str, name: &str) -> u64 {
+    let values = text.lines().filter_map(|line| {
+        let rest = line.strip_prefix(name)?;
+        let value = rest.strip_prefix(' ');
+        value.or_else(|| rest.strip_prefix('{')?.rsplit(' ').next())
+    });
+    let values: Vec<u64> = values.map(|value| value.parse().unwrap()).collect();
+    assert!(!values.is_empty(), "no metric {name} in\n{text}");
+    values.iter().sum()
 }
 
 /// Looks again and again until it holds.

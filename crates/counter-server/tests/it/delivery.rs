@@ -64,14 +64,7 @@ async fn a_client_that_takes_nothing_is_disconnected_and_counted() {
         quick.increment(1_000).await;
         quick.counts_until(round * 1_000).await;
     }
-    server
-        .wait_for(r#"counter_connections_dropped_total{reason="stalled"}"#, 1)
-        .await;
-    server.wait_for("counter_connections", 1).await;
-    wait_until("its descriptor is closed", async || {
-        server.descriptors() == descriptors + 1
-    })
-    .await;
+    server.wait_for_a_stalled_client(descriptors + 1).await;
     quick.increment(1).await;
     assert_eq!(quick.next_count().await, Some(5_001));
     drop(stalled);

@@ -5,7 +5,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::admin::{Watched, wait_until};
+use crate::admin::Watched;
 use crate::raw::Raw;
 
 /// A client in a process of its own, which prints each count that it receives.
@@ -102,12 +102,5 @@ async fn a_client_stopped_for_longer_than_the_stall_timeout_is_gone() {
         quick.increment(1_000).await;
         quick.counts_until(round * 1_000).await;
     }
-    server
-        .wait_for(r#"counter_connections_dropped_total{reason="stalled"}"#, 1)
-        .await;
-    server.wait_for("counter_connections", 1).await;
-    wait_until("its descriptor is closed", async || {
-        server.descriptors() == descriptors
-    })
-    .await;
+    server.wait_for_a_stalled_client(descriptors).await;
 }

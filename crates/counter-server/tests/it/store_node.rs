@@ -13,6 +13,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::admin;
+
 /// How long anything may take on a machine that compiles meanwhile.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -149,15 +151,7 @@ impl Node {
 
     /// The value of a metric, or of all that differ only in their labels together.
     pub(crate) async fn metric(&self, name: &str) -> u64 {
-        let text = self.get("/metrics").await;
-        let values = text.lines().filter_map(|line| {
-            let rest = line.strip_prefix(name)?;
-            let value = rest.strip_prefix(' ');
-            value.or_else(|| rest.strip_prefix('{')?.rsplit(' ').next())
-        });
-        let values: Vec<u64> = values.map(|value| value.parse().unwrap()).collect();
-        assert!(!values.is_empty(), "no metric {name} in\n{text}");
-        values.iter().sum()
+        admin::sum(&self.get("/metrics").await, name)
     }
 }
 
