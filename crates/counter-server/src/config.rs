@@ -96,6 +96,15 @@ pub struct Config {
     #[arg(long, env = "COUNTER_SHARDS", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub shards: Option<u16>,
 
+    /// Send to many clients in one system call where the kernel offers `io_uring`, or never
+    #[arg(
+        long,
+        env = "COUNTER_IO_URING",
+        default_value = "auto",
+        value_name = "auto|off"
+    )]
+    pub io_uring: IoUring,
+
     /// Counts that a client may be behind and still receive every one; beyond, it jumps to the newest
     #[arg(long, env = "COUNTER_MAX_BEHIND", default_value_t = 10_000, value_name = "COUNTS", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_behind: u64,
@@ -139,6 +148,7 @@ impl Config {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         fanout::Limits {
             shards: self.shards.map_or_else(cores, usize::from),
+            io_uring: self.io_uring == IoUring::Auto,
             max_behind: self.max_behind,
             stall_timeout: self.stall_timeout,
         }
@@ -192,6 +202,15 @@ impl FromStr for Admin {
                 .map_err(|_| "expected ADDRESS:PORT such as 127.0.0.1:9464, or `off`".into()),
         }
     }
+}
+
+/// Whether counts are sent by `io_uring`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum IoUring {
+    /// Where the kernel offers and permits it.
+    Auto,
+    /// Never: one system call per client.
+    Off,
 }
 
 /// An allowed origin: scheme, host and port as a browser sends them, or `*`.

@@ -9,22 +9,22 @@ mod doors;
 mod model;
 #[cfg(test)]
 mod properties;
+mod sending;
+mod stream;
 mod wire;
 
 use std::io;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use rustix::net::{RecvFlags, SendFlags};
 use socketioxide::socket::Sid;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
-use self::doors::Push;
 pub(crate) use self::doors::{Doors, Effects, Outcome, Ready};
+pub(crate) use self::sending::Sending;
+pub(crate) use self::stream::Stream;
 use crate::fanout::Fanout;
 use crate::frames::Run;
 
@@ -43,6 +43,9 @@ pub(crate) struct Connection {
     /// Where its shard finds it; touched by that shard alone.
     pub(crate) slot: AtomicU32,
     outstanding: AtomicU32,
+    is_websocket: AtomicBool,
+    /// What was read last is not all handled.
+    reading: AtomicBool,
     reader: Mutex<Option<Waker>>,
     session: Mutex<Option<Sid>>,
     fanout: Fanout,
@@ -67,6 +70,8 @@ impl Connection {
             doors: Mutex::default(),
             slot: AtomicU32::new(u32::MAX),
             outstanding: AtomicU32::new(0),
+            is_websocket: AtomicBool::new(false),
+            reading: AtomicBool::new(false),
             reader: Mutex::default(),
             session: Mutex::default(),
             fanout,
@@ -85,6 +90,7 @@ impl Connection {
 
     /// The response that follows is the 101 of a WebSocket; `direct` if the session begins with it.
     pub(crate) fn expect_upgrade(&self, direct: bool) {
+        self.is_websocket.store(true, Ordering::Relaxed);
         lock(&self.doors).expect_upgrade(direct);
     }
 
@@ -105,48 +111,10 @@ impl Connection {
         *lock(&self.session)
     }
 
-    /// Writes a run past socketioxide; never waits.
-    pub(crate) fn write_direct(&self, from: Ready, run: &Run) -> Outcome {
-        let send = |bytes: &[u8]| {
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            rustix::net::send(&self.stream, bytes, flags).map_err(io::Error::from)
-        };
-        lock(&self.doors).write_second(from, Some(run), send)
-    }
-
-    /// The same for whoever waits on [`Self::writable`]: a full socket is seen by the runtime.
-    /// Without a run, only the frame that was begun is completed.
+    /// Writes a run past socketioxide, for whoever waits on [`Self::writable`]: a full socket is
+    /// seen by the runtime. Without a run, only the frame that was begun is completed.
     pub(crate) fn write_when_writable(&self, from: Ready, run: Option<&Run>) -> Outcome {
         lock(&self.doors).write_second(from, run, |bytes| self.stream.try_write(bytes))
-    }
-
-    /// Sends by the first door; a full socket is seen by the runtime.
-    fn try_send(&self, bytes: &[u8], push: Push) -> io::Result<usize> {
-        let more = match push {
-            Push::Now => SendFlags::empty(),
-            Push::WithNext => SendFlags::MORE,
-        };
-        self.stream.try_io(Interest::WRITABLE, || {
-            rustix::net::send(&self.stream, bytes, SendFlags::NOSIGNAL | more)
-                .map_err(io::Error::from)
-        })
-    }
-
-    /// Reads. Less than there is room for was all there is: the runtime is told so, which spares
-    /// the next read a call that finds nothing.
-    fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let mut read = 0;
-        let emptied = self.stream.try_io(Interest::READABLE, || {
-            (read, _) = rustix::net::recv(&self.stream, &mut *buffer, RecvFlags::empty())?;
-            if 0 < read && read < buffer.len() {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Ok(())
-        });
-        match emptied {
-            Err(error) if read == 0 => Err(error),
-            _ => Ok(read),
-        }
     }
 
     /// Waits until there is something to read.
@@ -215,80 +183,5 @@ impl Drop for Connection {
     fn drop(&mut self) {
         self.fanout.answers().end(*self.outstanding.get_mut());
         self.fanout.closed();
-    }
-}
-
-/// The half that hyper and socketioxide own: the first door, and reading.
-#[derive(Debug)]
-pub(crate) struct Stream(pub(crate) Arc<Connection>);
-
-impl AsyncRead for Stream {
-    /// A connection with too many unanswered increments is not read: its client is slowed down by
-    /// TCP itself, and nothing piles up here.
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let connection = &self.0;
-        if !connection.has_room() {
-            *lock(&connection.reader) = Some(context.waker().clone());
-            if !connection.has_room() {
-                return Poll::Pending;
-            }
-        }
-        loop {
-            ready!(connection.stream.poll_read_ready(context))?;
-            match connection.try_read(buffer.initialize_unfilled()) {
-                Ok(read) => {
-                    buffer.advance(read);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let connection = &self.0;
-        loop {
-            ready!(connection.stream.poll_write_ready(context))?;
-            let mut effects = Effects::default();
-            let written =
-                lock(&connection.doors).write_first(bytes, &mut effects, |bytes, push| {
-                    connection.try_send(bytes, push)
-                });
-            connection.apply(effects);
-            match written {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let socket = socket2::SockRef::from(&self.0.stream);
-        Poll::Ready(match socket.shutdown(std::net::Shutdown::Write) {
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(()),
-            other => other,
-        })
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        lock(&self.0.doors).end();
-        self.0.fanout.gone(self.0.clone());
     }
 }

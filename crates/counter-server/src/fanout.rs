@@ -7,6 +7,8 @@
 mod announcer;
 mod answers;
 mod drain;
+mod ring;
+mod sender;
 mod shard;
 
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use std::time::Duration;
 use socketioxide::extract::SocketRef;
 use socketioxide::socket::Sid;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +33,8 @@ use crate::metrics::Metrics;
 pub(crate) struct Limits {
     /// Threads that write.
     pub(crate) shards: usize,
+    /// Send by `io_uring` where that is possible.
+    pub(crate) io_uring: bool,
     /// Counts that a connection may be behind before it is sent the newest alone.
     pub(crate) max_behind: u64,
     /// How long a peer may take nothing before it is disconnected.
@@ -124,9 +128,15 @@ impl Fanout {
         &self.0.answers
     }
 
-    /// Reads no more from any connection, and waits until all that was read has been answered.
+    /// Reads no more from any connection, and waits until all that was read has been answered, and
+    /// the counts have been sent to whoever is not behind.
     pub(crate) async fn settle(&self) {
         self.0.answers.settle().await;
+        for shard in &self.0.shards {
+            let (settled, sent) = oneshot::channel();
+            shard.push(Message::Settle(settled));
+            let _ = sent.await;
+        }
     }
 
     /// A connection was accepted.

@@ -5,10 +5,12 @@
 //! the write itself, so that what it says has left is what has left. No I/O of its own: the write
 //! is a closure, so that tests and models can stand in for a socket.
 
+mod second;
+
 use std::io;
 
+pub(crate) use self::second::Outcome;
 use super::wire::{self, Kind, Wire};
-use crate::frames::Run;
 
 /// State of both doors.
 #[derive(Debug)]
@@ -61,19 +63,6 @@ pub(crate) struct Ready {
     pub(crate) epoch: u32,
     /// The last count sent.
     pub(crate) last: u64,
-}
-
-/// What a direct write achieved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// All of it left.
-    Whole,
-    /// The socket is full after this count, whose frame may be left in part.
-    Full(u64),
-    /// The first door is in the middle of a frame, and will hand the connection back.
-    Parked,
-    /// The door is closed, or the peer is gone.
-    Gone,
 }
 
 /// When the kernel sends what it is given.
@@ -267,61 +256,6 @@ impl Doors {
                 });
             }
             _ => {}
-        }
-        Ok(())
-    }
-
-    /// Writes a run by the second door, or with none only completes the frame that was begun, for a
-    /// fan-out that last sent `from.last` to the connection.
-    pub(crate) fn write_second(
-        &mut self,
-        from: Ready,
-        run: Option<&Run>,
-        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
-    ) -> Outcome {
-        if self.second != Second::Open || self.epoch != from.epoch {
-            return Outcome::Gone;
-        }
-        if self.wire != Wire::Boundary {
-            self.second = Second::Parked(from.last);
-            return Outcome::Parked;
-        }
-        let written = self.finish_rest(&mut write).and_then(|()| match run {
-            Some(run) => write(run.bytes()).map(|sent| self.sent(run, sent)),
-            None => Ok(Outcome::Whole),
-        });
-        match written {
-            Ok(outcome) => outcome,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Outcome::Full(from.last),
-            Err(_) => Outcome::Gone,
-        }
-    }
-
-    fn sent(&mut self, run: &Run, sent: usize) -> Outcome {
-        if sent == run.bytes().len() {
-            self.last = run.until();
-            return Outcome::Whole;
-        }
-        let (last, rest) = run.cut(sent);
-        self.rest.extend_from_slice(rest);
-        self.last = last;
-        Outcome::Full(last)
-    }
-
-    /// Completes the frame that the second door began; whoever writes next does it.
-    fn finish_rest(
-        &mut self,
-        write: &mut impl FnMut(&[u8]) -> io::Result<usize>,
-    ) -> io::Result<()> {
-        while !self.rest.is_empty() {
-            let sent = write(&self.rest)?;
-            if sent == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            self.rest.drain(..sent);
-            if self.rest.is_empty() {
-                self.rest = Vec::new();
-            }
         }
         Ok(())
     }

@@ -22,8 +22,10 @@ enum Step {
     Room(usize),
     /// The first door tries to write what is queued.
     First,
-    /// The fan-out makes a pass.
-    Second,
+    /// The drain has a turn.
+    Drain,
+    /// A shard makes a pass.
+    Shard,
     /// The client leaves the namespace and enters it again.
     Reenter,
 }
@@ -100,7 +102,8 @@ impl World {
             }
             Step::Room(bytes) => self.peer.room += bytes,
             Step::First => self.first(),
-            Step::Second => self.second(),
+            Step::Drain => self.second(false),
+            Step::Shard => self.second(true),
             Step::Reenter => {
                 self.doors.leave();
                 self.enter();
@@ -122,17 +125,23 @@ impl World {
         }
     }
 
-    fn second(&mut self) {
+    /// A turn of the drain, or of a shard, which completes no frame but its own.
+    fn second(&mut self, shard: bool) {
         let Some(from) = self.member else { return };
         let mut run = Run::default();
         let run = (self.newest > from.last).then(|| {
             run.build(from.last, self.newest, MAX_BEHIND);
             &run
         });
-        self.member = match self
-            .doors
-            .write_second(from, run, |bytes| self.peer.take(bytes))
-        {
+        let (doors, peer) = (&mut self.doors, &mut self.peer);
+        let outcome = match run {
+            Some(run) if shard => match doors.begin_second(from) {
+                Ok(()) => doors.end_second(from, run, peer.take(run.bytes())),
+                Err(outcome) => outcome,
+            },
+            run => doors.write_second(from, run, |bytes| peer.take(bytes)),
+        };
+        self.member = match outcome {
             Outcome::Whole => Some(Ready {
                 last: run.map_or(from.last, Run::until),
                 ..from
@@ -148,8 +157,8 @@ impl World {
         while !self.queue.is_empty() {
             self.first();
         }
-        self.second();
-        self.second();
+        self.second(false);
+        self.second(false);
     }
 
     /// What the peer received.
@@ -172,8 +181,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         (60..4_000_usize).prop_map(Step::Room),
         Just(Step::First),
         Just(Step::First),
-        Just(Step::Second),
-        Just(Step::Second),
+        Just(Step::Drain),
+        Just(Step::Shard),
+        Just(Step::Shard),
     ];
     proptest::collection::vec(step, 0..120)
 }

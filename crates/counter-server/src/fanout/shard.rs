@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
+use super::sender::{BATCH, Sender};
 use super::{Fanout, Lagging};
-use crate::connection::{Connection, Outcome, Ready};
+use crate::connection::{Connection, Outcome, Ready, Sending};
 use crate::frames::Run;
 
 /// When all was sent a shard rests for half the time that it took, within these bounds: counts that
@@ -28,6 +29,8 @@ pub(super) enum Message {
     Join(Lagging),
     /// This one is gone, if it was yours.
     Leave(Arc<Connection>),
+    /// Say when you have sent what is new.
+    Settle(oneshot::Sender<()>),
 }
 
 pub(super) struct Shard {
@@ -37,7 +40,10 @@ pub(super) struct Shard {
     /// The count that every member was last sent.
     done: u64,
     members: Vec<Member>,
+    /// Who waits until what is new was sent.
+    settling: Vec<oneshot::Sender<()>>,
     run: Run,
+    sender: Sender,
 }
 
 struct Member {
@@ -49,13 +55,16 @@ impl Shard {
     pub(super) fn new(fanout: Fanout, index: usize) -> Self {
         let mut newest = fanout.0.newest.clone();
         let done = *newest.borrow_and_update();
+        let sender = Sender::new(fanout.0.limits.io_uring);
         Self {
             fanout,
             index,
             newest,
             done,
             members: Vec::new(),
+            settling: Vec::new(),
             run: Run::default(),
+            sender,
         }
     }
 
@@ -77,6 +86,10 @@ impl Shard {
                     break;
                 }
             }
+            for settled in self.settling.drain(..) {
+                // Whoever asked may have lost patience.
+                let _ = settled.send(());
+            }
             let rest = started.elapsed() / 2;
             if rest >= SHORTEST_REST {
                 tokio::time::sleep(rest.min(LONGEST_REST)).await;
@@ -89,6 +102,7 @@ impl Shard {
             match message {
                 Message::Join(lagging) => self.join(lagging),
                 Message::Leave(connection) => self.leave(&connection),
+                Message::Settle(settled) => self.settling.push(settled),
             }
         }
     }
@@ -102,19 +116,10 @@ impl Shard {
         let started = Instant::now();
         self.run
             .build(self.done, newest, self.fanout.0.limits.max_behind);
-        let mut sent = 0;
-        let mut at = 0;
-        while let Some(Member { connection, epoch }) = self.members.get(at) {
-            let from = Ready {
-                epoch: *epoch,
-                last: self.done,
-            };
-            let outcome = connection.write_direct(from, &self.run);
-            if outcome == Outcome::Whole {
-                sent += 1;
-                at += 1;
-                continue;
-            }
+        let missed = self.send_all();
+        let sent = (self.members.len() - missed.len()) as u64;
+        // From the end, so that what takes the place of one removed is not another to remove.
+        for (at, outcome) in missed.into_iter().rev() {
             let Member { connection, epoch } = self.remove(at);
             if let Outcome::Full(last) = outcome {
                 self.fanout.0.metrics.sent(&self.run, self.done, last, 1);
@@ -133,6 +138,29 @@ impl Shard {
         true
     }
 
+    /// Sends the run to all members. Places of those who could not be sent the whole of it, in order.
+    fn send_all(&mut self) -> Vec<(usize, Outcome)> {
+        let mut missed = Vec::new();
+        let mut batch = Vec::with_capacity(BATCH);
+        for (members, start) in self.members.chunks(BATCH).zip((0..).step_by(BATCH)) {
+            batch.extend(members.iter().map(|Member { connection, epoch }| {
+                let from = Ready {
+                    epoch: *epoch,
+                    last: self.done,
+                };
+                Sending::begin(connection, from)
+            }));
+            self.sender.send(&self.run, &mut batch);
+            let outcomes = batch.drain(..).map(|sending| sending.outcome());
+            missed.extend(
+                (start..)
+                    .zip(outcomes)
+                    .filter(|(_, outcome)| *outcome != Outcome::Whole),
+            );
+        }
+        missed
+    }
+
     /// Takes a connection in, which may be behind or ahead of the others.
     fn join(&mut self, lagging: Lagging) {
         let Lagging { connection, from } = lagging;
@@ -143,6 +171,13 @@ impl Shard {
         };
         if from.last < self.done {
             self.lag(connection, from);
+            return;
+        }
+        // One that left while it was in the drain, and came back, comes twice: a pass locks several
+        // connections at a time, and none of them two times.
+        if let Some(at) = self.place(&connection) {
+            let member = &mut self.members[at];
+            member.epoch = member.epoch.max(from.epoch);
             return;
         }
         let slot = self.members.len() as u32;
@@ -161,7 +196,9 @@ impl Shard {
         }
         self.run
             .build(from.last, self.done, self.fanout.0.limits.max_behind);
-        let last = match connection.write_direct(from, &self.run) {
+        let mut sending = [Sending::begin(connection, from)];
+        self.sender.send(&self.run, &mut sending);
+        let last = match sending[0].outcome() {
             Outcome::Whole => self.run.until(),
             Outcome::Full(last) => last,
             Outcome::Parked | Outcome::Gone => return None,
@@ -171,14 +208,16 @@ impl Shard {
     }
 
     fn leave(&mut self, connection: &Arc<Connection>) {
-        let slot = connection.slot.load(Ordering::Relaxed) as usize;
-        if self
-            .members
-            .get(slot)
-            .is_some_and(|member| Arc::ptr_eq(&member.connection, connection))
-        {
-            self.remove(slot);
+        if let Some(at) = self.place(connection) {
+            self.remove(at);
         }
+    }
+
+    /// Where the connection is among the members, if it is.
+    fn place(&self, connection: &Arc<Connection>) -> Option<usize> {
+        let slot = connection.slot.load(Ordering::Relaxed) as usize;
+        let member = self.members.get(slot)?;
+        Arc::ptr_eq(&member.connection, connection).then_some(slot)
     }
 
     fn remove(&mut self, slot: usize) -> Member {

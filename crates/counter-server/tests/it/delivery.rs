@@ -33,6 +33,61 @@ async fn a_client_that_did_not_read_for_a_while_receives_every_count() {
     );
 }
 
+/// More connections than a pass sends to at one time; some read nothing for a while, some vanish.
+async fn every_pass_reaches_all_who_are_there(io_uring: &str) {
+    let server = Watched::start(&[
+        "--send-buffer",
+        "4",
+        "--shards",
+        "1",
+        "--io-uring",
+        io_uring,
+    ]);
+    let mut emitter = Raw::connect(server.url()).await;
+    let (mut reading, mut resting, mut vanishing) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..150 {
+        match number % 10 {
+            3 => {
+                let client = Raw::connect_with_receive_buffer(server.url(), RECEIVE_BUFFER);
+                resting.push(client.await);
+            }
+            6 => vanishing.push(Raw::connect(server.url()).await),
+            _ => reading.push(Raw::connect(server.url()).await),
+        }
+    }
+    server.wait_for("counter_connections", 151).await;
+    for round in 1..=5 {
+        emitter.increment(400).await;
+        emitter.counts_until(round * 400).await;
+        for client in &mut reading {
+            let counts = client.counts_until(round * 400).await;
+            assert!(is_consecutive(&counts), "{counts:?}");
+        }
+        vanishing.drain(..3).for_each(Raw::vanish);
+    }
+    server.wait_for("counter_connections_behind", 15).await;
+    for client in &mut resting {
+        let counts = client.counts_until(2_000).await;
+        assert_eq!(counts, (0..=2_000).collect::<Vec<_>>());
+    }
+    server.wait_for("counter_connections_behind", 0).await;
+    server.wait_for("counter_connections", 136).await;
+    emitter.increment(1).await;
+    for client in reading.iter_mut().chain(&mut resting) {
+        assert_eq!(client.next_count().await, Some(2_001));
+    }
+}
+
+#[tokio::test]
+async fn by_io_uring_every_pass_reaches_all_who_are_there() {
+    every_pass_reaches_all_who_are_there("auto").await;
+}
+
+#[tokio::test]
+async fn with_one_call_per_client_every_pass_reaches_all_who_are_there() {
+    every_pass_reaches_all_who_are_there("off").await;
+}
+
 #[tokio::test]
 async fn a_client_hopelessly_behind_jumps_to_the_newest_count() {
     let server = Watched::start(&["--send-buffer", "4", "--max-behind", "500"]);
