@@ -28,6 +28,10 @@ use crate::connection::{Connection, Ready};
 use crate::inbox::Inbox;
 use crate::metrics::Metrics;
 
+/// So many connections in the order of arrival share a shard. Fewer are sent to in the time that it
+/// takes to wake another thread and be in its way.
+const NEIGHBOURS: usize = 512;
+
 /// What bounds the fan-out.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -218,6 +222,6 @@ impl Fanout {
 
     /// Always the same shard for one connection, so that leaving and joining keep their order.
     fn inbox(&self, connection: &Arc<Connection>) -> &Inbox<Message> {
-        &self.0.shards[connection.number() % self.0.shards.len()]
+        &self.0.shards[connection.number() / NEIGHBOURS % self.0.shards.len()]
     }
 }
