@@ -18,6 +18,7 @@ mod polling;
 mod probe;
 mod queue;
 mod receivers;
+mod rounds;
 mod session;
 mod socket;
 #[cfg(feature = "rust-socketio")]

@@ -83,6 +83,11 @@ impl Poller {
         }
     }
 
+    /// Whether the last wait found as many as it could take: there may be more.
+    pub(crate) fn was_full(&self) -> bool {
+        self.events.len() == self.events.capacity()
+    }
+
     /// The `index`-th ready one of the last wait.
     pub(crate) fn ready(&self, index: usize) -> Ready {
         let event = self.events[index];

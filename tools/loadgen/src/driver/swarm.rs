@@ -10,17 +10,14 @@ use super::{
     link::Buffer,
     poller::{Interest, Poller, Ready},
     queue::Queue,
+    rounds::Rounds,
     socket::Farewell,
     text::Expected,
 };
 use crate::{
-    measure::{Arrival, TURN},
     plan::Plan,
-    time::{MILLISECOND, Nanos, SECOND, WallClock, now},
+    time::{Nanos, SECOND, WallClock, now},
 };
-
-/// A read this long after the last look at the connection may have gathered events of different arrivals.
-const LATE: Nanos = 2 * TURN + 2 * MILLISECOND;
 
 /// Connections begun per turn, so that a large number of them does not starve those that stand.
 const OPENED_PER_TURN: usize = 64;
@@ -61,8 +58,7 @@ pub(crate) struct Swarm<'a> {
     queue: Queue,
     buffer: Buffer,
     pub(crate) wall: WallClock,
-    /// When the poller last came back, and the time before.
-    woken: [Nanos; 2],
+    rounds: Rounds,
     swept: Nanos,
 }
 
@@ -81,7 +77,7 @@ impl<'a> Swarm<'a> {
             seats: Vec::new(),
             buffer: Buffer::default(),
             wall: WallClock::new(),
-            woken: [now(); 2],
+            rounds: Rounds::new(),
             swept: now(),
         })
     }
@@ -160,7 +156,7 @@ impl<'a> Swarm<'a> {
         let timeout = if self.queue.is_due() { 0 } else { timeout };
         let ready = self.poller.wait(timeout)?;
         let now = now();
-        self.woken = [self.woken[1], now];
+        self.rounds.told(now, !self.poller.was_full());
         self.wall.tick(now);
         let mut also = false;
         for index in 0..ready {
@@ -232,23 +228,16 @@ impl<'a> Swarm<'a> {
         };
         let endpoint = &self.endpoints[*global % self.endpoints.len()];
         let now = now();
-        let late = now - self.woken[0] > LATE;
+        let late = self.rounds.is_late(now);
         let Some(received) = connection.receive(side, &mut self.buffer, now, late)? else {
             return Ok(());
         };
-        let monotonic = |wall| self.wall.monotonic(wall).min(now);
-        let stamp = received.last.map(monotonic);
-        let at = stamp.unwrap_or(now);
-        let since = received.first.map_or(at, monotonic).min(at);
+        let (arrival, delay) = self.rounds.arrival(&received, late, now, &self.wall);
         let mut reading = Reading {
             audience,
             seat,
             planned: *planned,
-            arrival: Arrival {
-                at,
-                since,
-                empty: if late { self.woken[0].min(since) } else { at },
-            },
+            arrival,
             events: 0,
         };
         let result = connection.parse(
@@ -259,11 +248,7 @@ impl<'a> Swarm<'a> {
             &mut reading,
         );
         let events = reading.events;
-        audience.read(
-            received.bytes,
-            events,
-            stamp.map(|stamp| now.saturating_sub(stamp)),
-        );
+        audience.read(received.bytes, events, delay);
         result
     }
 
