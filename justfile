@@ -18,8 +18,8 @@ watch *ARGS:
 increment *ARGS:
     @cargo run --release --quiet -p sockctl -- increment "$@"
 
-# Measure a broadcast to CLIENTS on a server of its own, with RATE increments per second for DURATION
-loadtest clients="1000" rate="20" duration="10s":
+# Measure a broadcast to CLIENTS on a server of its own, with RATE increments per second for DURATION; MORE is for loadgen
+loadtest clients="1000" rate="20" duration="10s" *MORE:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo build --release -p counter-server
@@ -34,7 +34,7 @@ loadtest clients="1000" rate="20" duration="10s":
     read -r -u "$server_says" running_on
     # In the background, because bash answers a signal during `wait`, but not while a command runs.
     cargo run --release --quiet -p loadgen -- broadcast \
-        --url "${running_on##* }" --clients "$1" --rate "$2" --duration "$3" &
+        --url "${running_on##* }" --clients "$1" --rate "$2" --duration "$3" "${@:4}" &
     started+=($!)
     wait $!
 

@@ -18,7 +18,9 @@ const LOADS = [
   { clients: 500, rate: 20, with: ['raw-client', 'loadgen', 'stock-client'] },
   { clients: 1000, rate: 50, with: ['raw-client', 'loadgen'] },
   { clients: 1000, rate: 200, with: ['raw-client', 'loadgen'] },
+  { clients: 2000, rate: 25, with: ['raw-client', 'loadgen'] },
   { clients: 5000, rate: 10, with: ['raw-client', 'loadgen'] },
+  { clients: 10_000, rate: 5, with: ['raw-client', 'loadgen'] },
 ];
 
 const GENERATORS = {

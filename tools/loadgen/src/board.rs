@@ -143,6 +143,15 @@ impl Cell<'_> {
         self.own[2].store(phase, Release);
     }
 
+    /// The highest number that an event can have by now, as far as it is up to our own emitters.
+    pub(crate) fn newest(&self) -> u64 {
+        self.own[5].load(Acquire)
+    }
+
+    pub(crate) fn set_newest(&self, number: u64) {
+        self.own[5].store(number, Release);
+    }
+
     /// How many numbers the emitters have made in this phase so far.
     pub(crate) fn made(&self, phase: u64) -> u64 {
         if self.own[4].load(Acquire) == phase {
@@ -178,6 +187,7 @@ mod tests {
         board.slot(2).set(Live::OutOfOrder, 14);
         board.slot(1).lateness().add(1_000_000, 16);
         board.cell(1).set_made(5, 17);
+        board.cell(1).set_newest(18);
         board.slot(1).buckets().add(1_000_000, 15);
         board.cell(0).ledger.write(
             3,
@@ -213,6 +223,7 @@ mod tests {
         );
         assert_eq!(board.slot(1).figures().get(Live::Done), 0);
         assert_eq!((board.cell(1).made(5), board.cell(1).made(6)), (17, 0));
+        assert_eq!((board.cell(0).newest(), board.cell(1).newest()), (0, 18));
         assert!(board.cell(1).ledger.read(3).is_none());
         Ok(())
     }

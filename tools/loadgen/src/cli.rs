@@ -226,7 +226,7 @@ pub(crate) struct MachineArgs {
     /// Worker processes
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) workers: u32,
-    /// Receiving threads in each worker process
+    /// Receiving threads in each worker process. On a machine that the server shares, more of them get more of the CPU
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub(crate) threads: u32,
     /// Local addresses to connect from: addresses or ranges (127.0.0.0/28), for more clients than there are ports

@@ -67,6 +67,9 @@ impl<'a> View<'a> {
         if let Some(metrics) = self.metrics {
             metrics.observe();
         }
+        if self.bar.is_none() && self.every.is_none() {
+            return;
+        }
         let mut state = self.state.borrow_mut();
         let new_phase = state.phase != phase.name;
         if !new_phase && now < state.looked + SECOND / 5 {

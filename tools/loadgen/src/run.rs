@@ -15,7 +15,7 @@ use crate::{
     board::{Board, LEAVE, Place},
     lane::Role,
     live::View,
-    measure::PhaseRecord,
+    measure::{PhaseRecord, TURN},
     patience::Patience,
     plan::{Plan, Stream},
     scenario::Phase,
@@ -25,11 +25,24 @@ use crate::{
     worker::{self, Ended},
 };
 
-/// From the announcement of a phase to its start: several turns of every lane.
-const LEAD: Nanos = 50 * MILLISECOND;
+/// From the announcement of a phase to its start: a few turns of every lane.
+const LEAD: Nanos = 3 * TURN;
 /// After the last event of a phase: time for what should not come (repeats) to come.
 const SETTLE: Nanos = 150 * MILLISECOND;
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Nanos = 20 * MILLISECOND;
+/// The same in the middle of a phase that cannot end yet.
+const GLANCE: Nanos = 100 * MILLISECOND;
+
+/// Who is in the phase has to be seen before its events begin, and its end soon after it came.
+fn next_look(phase: &Phase, start: Nanos, now: Nanos) -> Nanos {
+    if now < start {
+        LOOK
+    } else {
+        (start + phase.least())
+            .saturating_sub(now)
+            .clamp(LOOK, GLANCE)
+    }
+}
 
 /// What a run brought.
 pub(crate) struct Outcome {
@@ -227,7 +240,7 @@ impl<J: Judge> Conductor<'_, J> {
         let mut patience = Patience::new(self.plan, phase, number, start);
         let mut looked = start;
         loop {
-            self.pause(0)?;
+            self.pause(next_look(phase, start, now()))?;
             let now = now();
             self.view.show(self.plan, self.board, phase, start, now);
             if self
@@ -262,17 +275,14 @@ impl<J: Judge> Conductor<'_, J> {
             if lanes.all(|lane| self.board.slot(lane.index).get(Live::Done) >= number) {
                 break;
             }
-            self.pause(0)?;
+            self.pause(LOOK)?;
         }
         Ok(())
     }
 
     /// Waits; fails at once if a lane ended before its time.
-    fn pause(&self, at_least: Nanos) -> anyhow::Result<()> {
-        match self
-            .receiver
-            .recv_timeout(LOOK.max(Duration::from_nanos(at_least)))
-        {
+    fn pause(&self, length: Nanos) -> anyhow::Result<()> {
+        match self.receiver.recv_timeout(Duration::from_nanos(length)) {
             Err(RecvTimeoutError::Timeout) => Ok(()),
             Err(RecvTimeoutError::Disconnected) => bail!("all lanes ended before the run did"),
             Ok(ended) => {

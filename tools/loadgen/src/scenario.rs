@@ -56,6 +56,12 @@ impl Phase {
         }
     }
 
+    /// Before so much time nobody can be done with it.
+    pub(crate) fn least(&self) -> Nanos {
+        self.hold
+            .max(self.publish.map_or(0, |publish| publish.length))
+    }
+
     pub(crate) fn measured(self) -> Self {
         Self {
             measured: true,

@@ -1,6 +1,8 @@
 //! Whether a run can be believed. Lost or late events are results, whatever their number; a verdict is about loadgen
 //! itself, the machine and the way of asking: whatever could make a good server look bad, or a bad one good.
 
+mod generator;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +13,7 @@ use crate::{
     scenario::Action,
     slot::{Figures, Live},
     tally::BOUNDS,
-    time::{MILLISECOND, Nanos, STEP, seconds},
+    time::STEP,
 };
 
 /// Whether a run can be believed.
@@ -49,15 +51,6 @@ pub(crate) struct Reason {
     pub text: String,
 }
 
-/// Sends later than this, and than a tenth of the latency, are no longer the schedule that was asked for.
-const LATE_SEND: Nanos = 5 * MILLISECOND;
-/// Reading later than this, and later than half of the latency, is a receiver that cannot keep up.
-const LATE_READ: Nanos = 20 * MILLISECOND;
-/// A lane that uses more of its core than this is at its end.
-const BUSY: f64 = 0.95;
-/// A lane that has no core for more than this share of the time is not measuring, but waiting.
-const STARVED: f64 = 0.5;
-
 impl Verdict {
     pub(crate) fn invalid(&mut self, text: impl Into<String>) {
         self.add(State::Invalid, text);
@@ -79,7 +72,7 @@ impl Verdict {
 /// What the figures of a run say that is not over yet: never better than the verdict will be, for what it looks at.
 pub(crate) fn so_far(figures: &Figures) -> State {
     let lags = figures.tally(Metric::SendLag);
-    let late = BOUNDS.partition_point(|bound| *bound <= LATE_SEND);
+    let late = BOUNDS.partition_point(|bound| *bound <= generator::LATE_SEND);
     let (late, all): (u64, u64) = (
         lags[late..=BOUNDS.len()].iter().sum(),
         lags[..=BOUNDS.len()].iter().sum(),
@@ -108,7 +101,7 @@ pub(crate) fn judge(plan: &Plan, outcome: &Outcome) -> Verdict {
         if finished.phase.publish.is_some() {
             emits(plan, finished, &mut verdict);
             deliveries(finished, outcome.ended_early.is_some(), &mut verdict);
-            generator(finished, &mut verdict);
+            generator::judge(&finished.record, &mut verdict);
         }
         if finished.record.miscounted {
             verdict.invalid("loadgen's own two counts of the deliveries differ (a fault of loadgen: please report it)");
@@ -260,65 +253,6 @@ fn deliveries(finished: &Finished, early: bool, verdict: &mut Verdict) {
         verdict.suspect(format!(
             "{} events came without a kernel timestamp: loadgen's own delay is part of their latency",
             counts.unstamped
-        ));
-    }
-}
-
-fn generator(finished: &Finished, verdict: &mut Verdict) {
-    let record = &finished.record;
-    let p99 = |metric: Metric| {
-        record
-            .metric(metric)
-            .map_or(0, |histogram| histogram.percentile(99.0))
-    };
-    let millis = |nanos: Nanos| nanos as f64 / 1e6;
-    let typical = record
-        .metric(Metric::ServerLatency)
-        .map_or(0, |histogram| histogram.percentile(50.0));
-    let lag = p99(Metric::SendLag);
-    if lag > LATE_SEND.max(typical / 10) {
-        verdict.suspect(format!(
-            "loadgen sent late (p99 {:.1} ms after the plan): the machine is too busy; what is measured from the plan includes it",
-            millis(lag)
-        ));
-    }
-    if seconds(lag) > record.seconds() / 4.0 {
-        verdict.invalid("loadgen sent so late that the schedule was not kept");
-    }
-    let delay = p99(Metric::ReadDelay);
-    if delay > LATE_READ.max(typical / 2) {
-        verdict.suspect(format!(
-            "loadgen read late (p99 {:.1} ms after the arrival): it is not part of the latencies, but the server had \
-             to compete for the CPU (--nice -10 keeps loadgen prompt)",
-            millis(delay)
-        ));
-    }
-    let doubt = p99(Metric::ArrivalDoubt);
-    if doubt > 0 {
-        let text = format!(
-            "{} events were read together with later ones after a late wake-up: their arrival is known within {:.1} ms \
-             (p99)",
-            record.counts.coalesced,
-            millis(doubt)
-        );
-        if doubt > LATE_READ.max(typical / 2) {
-            verdict.suspect(text);
-        } else {
-            verdict.notes.push(text);
-        }
-    }
-    for lane in record.lanes.iter().filter(|lane| lane.waiting > STARVED) {
-        verdict.suspect(format!(
-            "{} was ready to run and had no core for {:.0} % of the time: the machine is too busy, for the server, too",
-            lane.name,
-            lane.waiting * 100.0
-        ));
-    }
-    for lane in record.lanes.iter().filter(|lane| lane.cpu > BUSY) {
-        verdict.suspect(format!(
-            "{} used {:.0} % of its core: loadgen itself was the limit (use --threads or --workers)",
-            lane.name,
-            lane.cpu * 100.0
         ));
     }
 }

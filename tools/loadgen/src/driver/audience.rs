@@ -13,6 +13,8 @@ pub(crate) trait Audience {
     fn acked(&mut self, seat: usize, id: u64, answer: Answer, at: Nanos);
     /// The connection ended, or never came about (`joined` tells).
     fn gone(&mut self, seat: usize, joined: bool, reason: &Gone);
+    /// Whether more than one event can be waiting to be read, and it matters when each arrived.
+    fn may_hold_several(&self, seat: usize) -> bool;
     /// Bytes and messages were read: how late, by the kernel's stamp; `None`: it gave no stamp.
     fn read(&mut self, bytes: usize, events: u64, delay: Option<Nanos>);
     fn heartbeat(&mut self);

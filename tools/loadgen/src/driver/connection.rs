@@ -9,6 +9,7 @@ use super::{
     http::Answer as HttpAnswer,
     link::{Buffer, Link, Received},
     polling::Polling,
+    rounds::{Drained, Look},
     socket::Farewell,
     text::{Answer, Expected},
 };
@@ -162,14 +163,18 @@ impl Connection {
         &mut self,
         side: Side,
         buffer: &mut Buffer,
-        now: Nanos,
-        late: bool,
+        look: Look,
+        apart: bool,
     ) -> Result<Option<Received>, Gone> {
         let Some(link) = self.link(side) else {
             return Ok(None);
         };
-        let received = link.receive(buffer, late)?;
-        self.heard = now;
+        let received = link.receive(buffer, apart)?;
+        link.drained = match &received {
+            Some(received) if received.is_cut => Drained::Before(look.empty),
+            _ => Drained::At(look.at),
+        };
+        self.heard = look.at;
         Ok(received)
     }
 

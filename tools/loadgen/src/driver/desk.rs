@@ -177,6 +177,10 @@ impl Audience for Desk<'_> {
         self.arrive(seat);
     }
 
+    fn may_hold_several(&self, _: usize) -> bool {
+        false
+    }
+
     fn read(&mut self, _: usize, _: u64, _: Option<Nanos>) {}
 
     fn heartbeat(&mut self) {}

@@ -11,7 +11,8 @@ use super::{
     desk::{Desk, Emitter, PhaseState},
     frame,
     lane::{Crew, LaneRecord},
-    swarm::{Manner, Swarm},
+    seat::Manner,
+    swarm::Swarm,
     text::{Emission, Expected},
     timer::Timer,
 };
@@ -176,6 +177,8 @@ impl<'a> Emitters<'a> {
             frame::TEXT,
             self.emission.text(id, number).as_bytes(),
         );
+        // Before the send, like the ledger: no receiver is to be faster.
+        desk.cell.set_newest(desk.phase.base + desk.phase.sent + 1);
         let emit = Emit {
             planned,
             sent: now(),
@@ -238,6 +241,7 @@ impl Crew for Emitters<'_> {
             .peekable()
         });
         let base = self.desk.cell.base();
+        self.desk.cell.set_newest(base);
         self.desk.phase = PhaseState {
             base,
             sent: 0,
@@ -257,7 +261,7 @@ impl Crew for Emitters<'_> {
         if phase.publish.is_none() && phase.action == Action::Resume {
             self.desk.cell.set_last(place.phase, base);
         }
-        if self.schedule.is_some() {
+        if self.publish.is_some() {
             self.timer.set(place.start)
         } else {
             Ok(())
@@ -270,7 +274,7 @@ impl Crew for Emitters<'_> {
         }
         self.emit_due()?;
         self.desk.expire(now());
-        self.desk.recorder.tick(now(), 0);
+        self.desk.recorder.tick(now(), TURN, 0);
         let made = self.desk.last().saturating_sub(self.desk.phase.base);
         self.desk.cell.set_made(self.place.phase, made);
         if self.board.is_cut_short(self.place.phase) && !self.has_emitted() {

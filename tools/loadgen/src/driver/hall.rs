@@ -136,6 +136,13 @@ impl Audience for Hall<'_> {
     }
 
     #[inline]
+    fn may_hold_several(&self, seat: usize) -> bool {
+        self.clients[seat]
+            .sequence
+            .may_lack_several(self.cell.newest())
+    }
+
+    #[inline]
     fn read(&mut self, bytes: usize, events: u64, delay: Option<Nanos>) {
         self.recorder.read(bytes as u64, events, delay);
     }

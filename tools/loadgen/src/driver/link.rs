@@ -10,10 +10,11 @@ use std::{
 use super::{
     endpoint::Endpoint,
     poller::Interest,
+    rounds::Drained,
     socket::{Farewell, Socket},
     tls::Session,
 };
-use crate::time::Nanos;
+use crate::time::{Nanos, now};
 
 /// Read at most so much at a time.
 const ROOM: usize = 64 << 10;
@@ -27,6 +28,7 @@ pub(crate) struct Link {
     pub(crate) connected: bool,
     /// What the poller watches for; `None`: it does not know the link yet.
     pub(crate) watched: Option<Interest>,
+    pub(super) drained: Drained,
 }
 
 #[derive(Default)]
@@ -53,6 +55,8 @@ pub(crate) struct Received {
     pub(crate) bytes: usize,
     pub(crate) first: Option<Nanos>,
     pub(crate) last: Option<Nanos>,
+    /// Whether the socket had more than was asked for.
+    pub(crate) is_cut: bool,
 }
 
 impl Link {
@@ -69,6 +73,7 @@ impl Link {
             out: Vec::new(),
             connected: false,
             watched: None,
+            drained: Drained::At(now()),
         })
     }
 
@@ -130,24 +135,25 @@ impl Link {
     }
 
     /// Reads once; afterwards `buffer` holds the rest of the last read and what came now. `None`: there was nothing.
-    /// A `late` reader reads the first byte by itself: a read has one stamp, and it is that of its newest byte.
+    /// With `apart` the first byte is read by itself: a read has one stamp, and it is that of its newest byte.
     pub(crate) fn receive(
         &mut self,
         buffer: &mut Buffer,
-        late: bool,
+        apart: bool,
     ) -> io::Result<Option<Received>> {
         let kept = self.rest.len();
         buffer.reserve(kept + ROOM);
         let room = &mut buffer.bytes[kept..kept + ROOM];
-        let most = if late { 1 } else { ROOM };
+        let most = if apart { 1 } else { ROOM };
         let Some((head, first)) = some(self.socket.receive(&mut room[..most]))? else {
             return Ok(None);
         };
-        let more = if late && head > 0 {
+        let more = if apart && head > 0 {
             some(self.socket.receive(&mut room[head..]))?
         } else {
             None
         };
+        let is_cut = head + more.map_or(0, |more| more.0) == ROOM;
         // An end of the stream right behind the first byte shows again in the next read.
         let (tail, last) = more.filter(|more| more.0 > 0).unwrap_or((0, first));
         let bytes = head + tail;
@@ -164,7 +170,12 @@ impl Link {
             self.flush()?;
         }
         buffer.bytes[..kept].copy_from_slice(&self.rest);
-        Ok(Some(Received { bytes, first, last }))
+        Ok(Some(Received {
+            bytes,
+            first,
+            last,
+            is_cut,
+        }))
     }
 
     /// What of the buffer has to wait for more.

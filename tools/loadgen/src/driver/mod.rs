@@ -19,7 +19,9 @@ mod probe;
 mod queue;
 mod receivers;
 mod rounds;
+mod seat;
 mod session;
+mod slice;
 mod socket;
 #[cfg(feature = "rust-socketio")]
 mod stock;

@@ -8,7 +8,8 @@ use super::{
     audience::Audience,
     connection::Gone,
     frame,
-    swarm::{Manner, Swarm},
+    seat::Manner,
+    swarm::Swarm,
     text::{Answer, Emission, Expected},
 };
 use crate::{
@@ -108,6 +109,10 @@ impl Audience for Probe {
 
     fn gone(&mut self, _: usize, _: bool, reason: &Gone) {
         self.gone = Some(reason.0.clone().into_owned());
+    }
+
+    fn may_hold_several(&self, _: usize) -> bool {
+        false
     }
 
     fn read(&mut self, _: usize, _: u64, _: Option<Nanos>) {}

@@ -28,6 +28,10 @@ impl Queue {
         self.waiting.insert(place, (seat, at));
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Whether somebody could begin this very moment.
     pub(super) fn is_due(&self) -> bool {
         let due = self

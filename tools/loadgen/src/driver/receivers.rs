@@ -211,12 +211,18 @@ impl<C: Clients> Crew for Receivers<'_, C> {
                 self.listening = self.hall.clients.iter().filter(listening).count() as u64;
             }
         }
-        self.swarm.turn(TURN, &mut self.hall)?;
+        let until_start = self.place.start.saturating_sub(now());
+        let wait = if self.action.is_some() {
+            until_start.min(TURN)
+        } else {
+            TURN
+        };
+        self.swarm.turn(wait, &mut self.hall)?;
         if !self.hall.refused.is_empty() {
             self.retry();
         }
         let expected = self.hall.cell.made(self.place.phase) * self.listening;
-        self.hall.recorder.tick(now(), expected);
+        self.hall.recorder.tick(now(), wait, expected);
         Ok(())
     }
 

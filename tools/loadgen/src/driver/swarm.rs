@@ -1,53 +1,27 @@
 //! All connections of one thread: opening them on time, reading whatever is ready, and noticing those that ended. What
 //! the events mean is up to the [`Audience`].
 
-use std::{io, net::IpAddr};
+use std::io;
 
 use super::{
     audience::{Audience, Reading},
-    connection::{Connection, Gone, Side},
+    connection::{Gone, Side},
     endpoint::Endpoint,
     link::Buffer,
-    poller::{Interest, Poller, Ready},
+    poller::{Poller, Ready},
     queue::Queue,
     rounds::Rounds,
+    seat::{self, Manner, Seat},
     socket::Farewell,
     text::Expected,
 };
-use crate::{
-    plan::Plan,
-    time::{Nanos, SECOND, WallClock, now},
-};
+use crate::time::{MILLISECOND, Nanos, SECOND, WallClock, now};
 
 /// Connections begun per turn, so that a large number of them does not starve those that stand.
 const OPENED_PER_TURN: usize = 64;
 
-/// How a swarm opens its connections.
-pub(crate) struct Manner {
-    pub(crate) sources: Vec<IpAddr>,
-    pub(crate) timeout: Nanos,
-    /// Connections on their way at a time.
-    pub(crate) concurrency: usize,
-}
-
-impl Manner {
-    pub(crate) fn of(plan: &Plan) -> Self {
-        Self {
-            sources: plan.sources.clone(),
-            timeout: plan.connect_timeout,
-            concurrency: plan.concurrency,
-        }
-    }
-}
-
-struct Seat {
-    connection: Option<Connection>,
-    /// Among all clients: decides over target and source address.
-    global: usize,
-    /// When the connection was to be opened.
-    planned: Nanos,
-    reading: bool,
-}
+/// The longest time between two looks at who is to be opened.
+const OPENING: Nanos = 4 * MILLISECOND;
 
 pub(crate) struct Swarm<'a> {
     poller: Poller,
@@ -56,6 +30,8 @@ pub(crate) struct Swarm<'a> {
     expected: Expected,
     seats: Vec<Seat>,
     queue: Queue,
+    /// What could not be read to its end; the poller does not tell of it again.
+    unfinished: Vec<Ready>,
     buffer: Buffer,
     pub(crate) wall: WallClock,
     rounds: Rounds,
@@ -75,6 +51,7 @@ impl<'a> Swarm<'a> {
             manner,
             expected,
             seats: Vec::new(),
+            unfinished: Vec::new(),
             buffer: Buffer::default(),
             wall: WallClock::new(),
             rounds: Rounds::new(),
@@ -84,12 +61,7 @@ impl<'a> Swarm<'a> {
 
     /// A seat for the client with this number among all.
     pub(crate) fn add(&mut self, global: usize) -> usize {
-        self.seats.push(Seat {
-            connection: None,
-            global,
-            planned: 0,
-            reading: true,
-        });
+        self.seats.push(Seat::new(global));
         self.seats.len() - 1
     }
 
@@ -104,10 +76,7 @@ impl<'a> Swarm<'a> {
     }
 
     pub(crate) fn is_joined(&self, seat: usize) -> bool {
-        self.seats[seat]
-            .connection
-            .as_ref()
-            .is_some_and(Connection::is_joined)
+        self.seats[seat].is_joined()
     }
 
     /// Ends a connection on purpose; the audience is not told.
@@ -144,7 +113,7 @@ impl<'a> Swarm<'a> {
 
     /// Watches a descriptor that is not a connection; [`Self::turn`] tells when it is readable.
     pub(crate) fn watch_also(&self, source: impl std::os::fd::AsFd) -> io::Result<()> {
-        self.poller.add(source, ALSO, Interest::Read)
+        self.poller.add_level(source, ALSO)
     }
 
     /// Waits at most `timeout`, reads what is ready, opens what is due. True: what is watched also is readable.
@@ -153,17 +122,30 @@ impl<'a> Swarm<'a> {
         timeout: Nanos,
         audience: &mut impl Audience,
     ) -> io::Result<bool> {
-        let timeout = if self.queue.is_due() { 0 } else { timeout };
+        let timeout = if self.queue.is_due() || !self.unfinished.is_empty() {
+            0
+        } else if self.queue.is_empty() {
+            timeout
+        } else {
+            timeout.min(OPENING)
+        };
+        self.rounds.begin(now());
         let ready = self.poller.wait(timeout)?;
         let now = now();
         self.rounds.told(now, !self.poller.was_full());
         self.wall.tick(now);
         let mut also = false;
+        let unfinished = std::mem::take(&mut self.unfinished);
         for index in 0..ready {
             let ready = self.poller.ready(index);
             if ready.key == ALSO {
                 also = true;
             } else {
+                self.serve(ready, audience);
+            }
+        }
+        for ready in unfinished {
+            if ready.ended || self.seats[seat::of(ready).0].reading {
                 self.serve(ready, audience);
             }
         }
@@ -176,22 +158,12 @@ impl<'a> Swarm<'a> {
     }
 
     fn serve(&mut self, ready: Ready, audience: &mut impl Audience) {
-        let seat = (ready.key >> 1) as usize;
-        let side = if ready.key & 1 == 0 {
-            Side::Web
-        } else {
-            Side::Polling
-        };
+        let (seat, side) = seat::of(ready);
+        let endpoint = self.seats[seat].endpoint(self.endpoints);
         // The connection may have ended earlier in this very turn.
-        let Seat {
-            connection: Some(connection),
-            global,
-            ..
-        } = &mut self.seats[seat]
-        else {
+        let Some(connection) = &mut self.seats[seat].connection else {
             return;
         };
-        let endpoint = &self.endpoints[*global % self.endpoints.len()];
         let was_joined = connection.is_joined();
         let mut result = if ready.writable {
             connection.writable(side, endpoint)
@@ -199,14 +171,16 @@ impl<'a> Swarm<'a> {
             Ok(())
         };
         if ready.readable && result.is_ok() {
-            result = self.read(seat, side, audience);
+            result = self.read(seat, side, audience).map(|came| {
+                if came.is_some_and(|is_cut| is_cut || ready.ended) {
+                    self.unfinished.push(Ready {
+                        writable: false,
+                        ..ready
+                    });
+                }
+            });
         }
-        let seat_now = &self.seats[seat];
-        let joined = seat_now
-            .connection
-            .as_ref()
-            .is_some_and(Connection::is_joined);
-        if joined && !was_joined {
+        if !was_joined && self.seats[seat].is_joined() {
             self.queue.arrived();
         }
         let result = result.and_then(|()| Ok(self.watch(seat)?));
@@ -215,24 +189,36 @@ impl<'a> Swarm<'a> {
         }
     }
 
+    /// `None`: nothing came; else whether there was more than could be read at once.
     #[inline]
-    fn read(&mut self, seat: usize, side: Side, audience: &mut impl Audience) -> Result<(), Gone> {
+    fn read(
+        &mut self,
+        seat: usize,
+        side: Side,
+        audience: &mut impl Audience,
+    ) -> Result<Option<bool>, Gone> {
+        let endpoint = self.seats[seat].endpoint(self.endpoints);
         let Seat {
             connection: Some(connection),
-            global,
             planned,
             ..
         } = &mut self.seats[seat]
         else {
-            return Ok(());
+            return Ok(None);
         };
-        let endpoint = &self.endpoints[*global % self.endpoints.len()];
-        let now = now();
-        let late = self.rounds.is_late(now);
-        let Some(received) = connection.receive(side, &mut self.buffer, now, late)? else {
-            return Ok(());
+        let Some(link) = connection.link(side) else {
+            return Ok(None);
         };
-        let (arrival, delay) = self.rounds.arrival(&received, late, now, &self.wall);
+        let drained = link.drained;
+        let mut look = self.rounds.look(now(), drained);
+        if look.is_late() && audience.may_hold_several(seat) {
+            look = self.rounds.look_closer(look, drained);
+        }
+        let apart = look.is_very_late() && audience.may_hold_several(seat);
+        let Some(received) = connection.receive(side, &mut self.buffer, look, apart)? else {
+            return Ok(None);
+        };
+        let (arrival, delay) = look.arrival(&received, &self.wall);
         let mut reading = Reading {
             audience,
             seat,
@@ -249,37 +235,11 @@ impl<'a> Swarm<'a> {
         );
         let events = reading.events;
         audience.read(received.bytes, events, delay);
-        result
+        result.map(|()| Some(received.is_cut))
     }
 
-    /// Has the poller watch for what the connection waits for.
     fn watch(&mut self, seat: usize) -> io::Result<()> {
-        let Seat {
-            connection: Some(connection),
-            reading,
-            ..
-        } = &mut self.seats[seat]
-        else {
-            return Ok(());
-        };
-        for (side, bit) in [(Side::Web, 0), (Side::Polling, 1)] {
-            let Some(link) = connection.link(side) else {
-                continue;
-            };
-            let wanted = if *reading {
-                link.interest()
-            } else {
-                Interest::Nothing
-            };
-            let key = (seat as u64) << 1 | bit;
-            match link.watched {
-                Some(watched) if watched == wanted => continue,
-                Some(_) => self.poller.change(&*link, key, wanted)?,
-                None => self.poller.add(&*link, key, wanted)?,
-            }
-            link.watched = Some(wanted);
-        }
-        Ok(())
+        self.seats[seat].watch(seat, &self.poller)
     }
 
     fn end(&mut self, seat: usize, reason: &Gone, audience: &mut impl Audience) {
@@ -299,18 +259,8 @@ impl<'a> Swarm<'a> {
             let Some((seat, at)) = self.queue.next(now) else {
                 return;
             };
-            let Seat {
-                connection,
-                global,
-                planned,
-                reading,
-            } = &mut self.seats[seat];
-            let sources = &self.manner.sources;
-            let source = (!sources.is_empty()).then(|| sources[*global % sources.len()]);
-            (*planned, *reading) = (at, true);
-            match Connection::open(&self.endpoints[*global % self.endpoints.len()], source) {
-                Ok(opened) => {
-                    *connection = Some(opened);
+            match self.seats[seat].open(at, self.endpoints, &self.manner) {
+                Ok(()) => {
                     if let Err(error) = self.watch(seat) {
                         self.end(seat, &error.into(), audience);
                     }
@@ -326,26 +276,12 @@ impl<'a> Swarm<'a> {
     /// Ends what takes too long to open, and what missed its heartbeat.
     fn sweep(&mut self, now: Nanos, audience: &mut impl Audience) {
         for seat in 0..self.seats.len() {
-            let Seat {
-                connection: Some(connection),
-                planned,
-                reading,
-                ..
-            } = &self.seats[seat]
-            else {
-                continue;
-            };
-            if !connection.is_joined() && now > *planned + self.manner.timeout {
-                self.end(
-                    seat,
-                    &Gone::because("not joined within --connect-timeout"),
-                    audience,
-                );
-            } else if *reading && connection.is_silent(now) {
-                self.end(seat, &Gone::because("no heartbeat of the server"), audience);
+            if let Some(reason) = self.seats[seat].overdue(now, &self.manner) {
+                self.end(seat, &reason, audience);
             }
         }
     }
 }
 
+/// The key of what is watched also.
 const ALSO: u64 = u64::MAX;

@@ -15,41 +15,52 @@ use rustix::{
 
 use crate::time::{Nanos, SECOND};
 
-pub(super) struct Timer(OwnedFd);
+pub(super) struct Timer {
+    file: OwnedFd,
+    /// What it is set to.
+    at: Option<Nanos>,
+}
 
 impl Timer {
     pub(super) fn new() -> io::Result<Self> {
         let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
-        Ok(Self(timerfd_create(TimerfdClockId::Monotonic, flags)?))
+        Ok(Self {
+            file: timerfd_create(TimerfdClockId::Monotonic, flags)?,
+            at: None,
+        })
     }
 
     /// Readable once, from then on.
-    pub(super) fn set(&self, at: Nanos) -> io::Result<()> {
+    pub(super) fn set(&mut self, at: Nanos) -> io::Result<()> {
+        if self.at.replace(at) == Some(at) {
+            return Ok(());
+        }
         let zero = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        let at = Timespec {
+        let value = Timespec {
             tv_sec: (at / SECOND).cast_signed(),
             tv_nsec: (at % SECOND).cast_signed(),
         };
         let once = Itimerspec {
             it_interval: zero,
-            it_value: at,
+            it_value: value,
         };
-        timerfd_settime(&self.0, TimerfdTimerFlags::ABSTIME, &once)?;
+        timerfd_settime(&self.file, TimerfdTimerFlags::ABSTIME, &once)?;
         Ok(())
     }
 
     /// Makes it unreadable again.
-    pub(super) fn take(&self) {
+    pub(super) fn take(&mut self) {
+        self.at = None;
         // A failure would leave it readable: the next turn comes at once, and reads again.
-        let _ = rustix::io::read(&self.0, &mut [0_u8; 8]);
+        let _ = rustix::io::read(&self.file, &mut [0_u8; 8]);
     }
 }
 
 impl AsFd for Timer {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.file.as_fd()
     }
 }

@@ -35,6 +35,14 @@ impl Histogram {
             .expect("all histograms have the same bounds");
     }
 
+    /// Takes out values that are in it, and puts others in.
+    pub(crate) fn replace(&mut self, values: &Self, others: &Self) {
+        self.0
+            .subtract(&values.0)
+            .expect("the values were recorded in both alike");
+        self.merge(others);
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.reset();
     }

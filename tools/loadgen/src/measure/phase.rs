@@ -54,8 +54,16 @@ impl Phase {
             .record(tie.arrived.saturating_sub(tie.emit.planned));
         self.server
             .record(tie.arrived.saturating_sub(tie.emit.sent));
-        if tie.doubt > 0 {
-            self.doubt.record(tie.doubt);
+        let doubt = tie.doubt();
+        if doubt > 0 {
+            self.doubt.record(doubt);
+            let since_sent = |at: Nanos| at.saturating_sub(tie.emit.sent);
+            let (earliest, latest) = tie.bounds;
+            self.record.bracket.record(
+                since_sent(tie.arrived),
+                since_sent(earliest),
+                since_sent(latest),
+            );
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Counts, Histogram, Metric, Series};
+use super::{Bracket, Counts, Histogram, Metric, Series};
 use crate::time::Nanos;
 
 /// Different reasons for failures that are kept by name; the rest is counted together.
@@ -15,6 +15,8 @@ pub(crate) struct PhaseRecord {
     pub(crate) counts: Counts,
     metrics: BTreeMap<Metric, Histogram>,
     pub(crate) series: Series,
+    /// How far off the server's latency may be.
+    pub(crate) bracket: Bracket,
     /// Why connections failed or ended, and how often.
     pub(crate) failures: BTreeMap<String, u64>,
     /// Each lane's share of a core, of the wall time of the phase.
@@ -73,6 +75,7 @@ impl PhaseRecord {
             self.add(*metric, histogram);
         }
         self.series.merge(other.series);
+        self.bracket.merge(&other.bracket);
         for (reason, times) in &other.failures {
             self.fail(reason, *times);
         }

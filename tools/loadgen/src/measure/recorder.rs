@@ -6,9 +6,10 @@
 
 use super::{
     Counts, Metric, PhaseRecord, Sequence, Step,
+    arrival::{Arrival, Habit, Spread},
     phase::{Counting, Phase},
     sequence::Outcome,
-    ties::{Arrival, Fate, Spread, Ties},
+    ties::{Fate, Ties},
 };
 use crate::{
     board::Cell,
@@ -17,28 +18,8 @@ use crate::{
     time::{MILLISECOND, Nanos, SECOND},
 };
 
-/// The longest time between two looks at the connections of a lane. The board is looked at as often, and whoever sleeps
-/// longer was denied the CPU.
-pub(crate) const TURN: Nanos = 4 * MILLISECOND;
-
-/// Whether the server sends several events together, as seen in prompt reads.
-#[derive(Default)]
-struct Habit {
-    reads: u64,
-    joined: u64,
-}
-
-impl Habit {
-    fn saw(&mut self, events: u64) {
-        self.reads += u64::from(events > 0);
-        self.joined += u64::from(events > 1);
-    }
-
-    /// As long as nothing is known it does: then arrivals are rather too late than too early.
-    fn joins(&self) -> bool {
-        self.reads == 0 || self.joined * 10 > self.reads
-    }
-}
+/// The longest time between two looks at the board. Whoever sleeps longer was denied the CPU.
+pub(crate) const TURN: Nanos = 50 * MILLISECOND;
 
 pub(crate) struct Recorder<'a> {
     cell: Cell<'a>,
@@ -161,7 +142,9 @@ impl<'a> Recorder<'a> {
         };
         let spread = Spread::of(first, last, arrival, self.habit.joins());
         let mut together = std::mem::take(&mut self.together);
-        self.phase.record.counts.coalesced += together.len() as u64;
+        if together.len() > 1 {
+            self.phase.record.counts.coalesced += together.len() as u64;
+        }
         for (number, arrival) in together.drain(..) {
             let fate = self.ties.tie(number, spread, arrival);
             self.decide(fate);
@@ -220,10 +203,11 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// To be called every [`TURN`]; `expected`: of all clients in this phase so far.
-    pub(crate) fn tick(&mut self, now: Nanos, expected: u64) {
+    /// To be called after each turn, of which each sleeps for `wait` at most; `expected`: of all clients in this phase so
+    /// far.
+    pub(crate) fn tick(&mut self, now: Nanos, wait: Nanos, expected: u64) {
         self.settle();
-        let late = now.saturating_sub(self.ticked + TURN);
+        let late = now.saturating_sub(self.ticked + wait);
         self.slot.lateness().add(late, 1);
         self.ticked = now;
         self.publish(expected);

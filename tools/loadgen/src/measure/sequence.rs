@@ -134,6 +134,13 @@ impl Sequence {
         }
     }
 
+    /// Whether more than one number may be on its way, if `newest` is the last that was sent. If even that one is here,
+    /// it was not: somebody else sends, too.
+    #[inline]
+    pub(crate) fn may_lack_several(&self, newest: u64) -> bool {
+        newest != self.last + 1 || !self.gaps.is_empty()
+    }
+
     pub(crate) fn is_complete(&self, last: u64) -> bool {
         self.last >= last && self.gaps.is_empty()
     }
@@ -207,6 +214,16 @@ mod tests {
                 Stale
             ]
         );
+    }
+
+    #[test]
+    fn only_the_next_number_is_lacking_or_several_are() {
+        let (sequence, _) = fed(&[11, 12]);
+        assert!(!sequence.may_lack_several(13));
+        assert!(sequence.may_lack_several(14));
+        assert!(sequence.may_lack_several(12), "somebody else sends, too");
+        let (with_a_gap, _) = fed(&[11, 13]);
+        assert!(with_a_gap.may_lack_several(14), "12 may come with 14");
     }
 
     #[test]

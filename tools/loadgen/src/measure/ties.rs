@@ -1,14 +1,9 @@
 //! Ties arrivals to the emits that caused them. An emit may become known only by its acknowledgement, after its events:
 //! those arrivals wait.
-//!
-//! The kernel stamps a read with the arrival of its newest bytes. As long as we read promptly that is everybody's
-//! arrival. After a late wake-up a read may hold events that arrived one after the other. Then its first byte is read
-//! by itself, so that the arrivals of the first and of the last event are known, and those between them are taken to
-//! have arrived as they were sent. If both stamps are the same, either the server sent all of it together, or the
-//! kernel joined what arrived apart: whatever this server does when we are prompt is taken for the truth ([`Spread`]).
 
 use std::collections::HashMap;
 
+use super::arrival::{Arrival, Spread};
 use crate::{
     ledger::{Emit, Ledger},
     time::Nanos,
@@ -17,55 +12,20 @@ use crate::{
 /// Arrivals that may wait for the acknowledgement of their emit (48 bytes each); more are counted, but in no latency.
 const MOST_WAITING: usize = 1 << 19;
 
-/// When something arrived, as far as the read that brought it tells; monotonic, in the kernel if it stamps.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Arrival {
-    /// The newest bytes of the read.
-    pub(crate) at: Nanos,
-    /// The oldest bytes of the read; the same as `at` where they were not read by themselves.
-    pub(crate) since: Nanos,
-    /// When the connection was known to be empty; the same as `at` if that was a moment ago.
-    pub(crate) empty: Nanos,
-}
-
-impl Arrival {
-    /// Whether the reader was prompt: `at` is the arrival of everything in the read.
-    pub(crate) fn is_prompt(self) -> bool {
-        self.empty >= self.at
-    }
-}
-
-/// How the events of one read arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Spread {
-    /// All of them with the newest bytes.
-    Together,
-    /// Apart, from the oldest bytes to the newest, in proportion to their sending.
-    Between { first: u64, last: u64 },
-    /// Apart, each as long after its sending as the last one, but not before the connection was empty.
-    AsFastAs { last: u64 },
-}
-
-impl Spread {
-    /// For events of these numbers in one late read of a server that `joins` events or does not.
-    pub(crate) fn of(first: u64, last: u64, arrival: Arrival, joins: bool) -> Self {
-        if arrival.since < arrival.at {
-            Self::Between { first, last }
-        } else if joins || first == last {
-            Self::Together
-        } else {
-            Self::AsFastAs { last }
-        }
-    }
-}
-
 /// What an arrival tells of its emit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tie {
     pub(crate) emit: Emit,
     pub(crate) arrived: Nanos,
+    /// Between which moments it arrived for sure.
+    pub(crate) bounds: (Nanos, Nanos),
+}
+
+impl Tie {
     /// How far off `arrived` may be.
-    pub(crate) doubt: Nanos,
+    pub(crate) fn doubt(&self) -> Nanos {
+        (self.arrived - self.bounds.0).max(self.bounds.1 - self.arrived)
+    }
 }
 
 /// What became of an arrival.
@@ -120,20 +80,21 @@ impl<'a> Ties<'a> {
         let emit = self.ledger.read(number)?;
         let sent = |number: u64| self.ledger.read(number).map(|emit| emit.sent);
         let Arrival { at, since, empty } = arrival;
-        let (arrived, doubt) = match spread {
-            Spread::Together => (at, 0),
+        let (arrived, bounds) = match spread {
+            Spread::Together => (at, (at, at)),
             Spread::Between { first, last } => {
                 let (from, to) = (sent(first)?, sent(last)?);
                 let share =
                     emit.sent.saturating_sub(from) as f64 / to.saturating_sub(from).max(1) as f64;
                 let arrived = since + ((at - since) as f64 * share.min(1.0)) as Nanos;
-                let is_end = number == first || number == last;
+                // Who was passed over by the first was told of by it.
+                let is_end = number <= first || number == last;
                 (
                     arrived,
                     if is_end {
-                        0
+                        (arrived, arrived)
                     } else {
-                        (arrived - since).max(at - arrived)
+                        (since, at)
                     },
                 )
             }
@@ -141,13 +102,16 @@ impl<'a> Ties<'a> {
                 let arrived = at
                     .saturating_sub(sent(last)?.saturating_sub(emit.sent))
                     .max(empty);
-                (arrived, at - arrived)
+                (arrived, (if number < last { empty } else { at }, at))
             }
+            Spread::Unclear { last } => (at, (if number < last { empty } else { at }, at)),
         };
+        // Nothing arrives before it is sent.
+        let earliest = bounds.0.max(emit.sent).min(arrived);
         Some(Tie {
             emit,
             arrived,
-            doubt,
+            bounds: (earliest, bounds.1),
         })
     }
 
@@ -206,7 +170,7 @@ mod tests {
 
     fn arrived(fate: Fate) -> Option<(Nanos, Nanos)> {
         if let Fate::Tied(tie) = fate {
-            Some((tie.arrived, tie.doubt))
+            Some((tie.arrived, tie.doubt()))
         } else {
             None
         }
@@ -245,7 +209,12 @@ mod tests {
         sent_every_10(ledger, 1..=9);
         let mut ties = Ties::new(ledger, false);
         let joined = Spread::of(6, 9, late(95), true);
-        assert_eq!(arrived(ties.tie(6, joined, late(95))), Some((95, 0)));
+        assert_eq!(
+            arrived(ties.tie(6, joined, late(95))),
+            Some((95, 25)),
+            "unless the kernel joined them"
+        );
+        assert_eq!(arrived(ties.tie(9, joined, late(95))), Some((95, 0)));
         let apart = Spread::of(6, 9, late(95), false);
         assert_eq!(arrived(ties.tie(9, apart, late(95))), Some((95, 0)));
         assert_eq!(

@@ -259,6 +259,20 @@ fn clients_that_stop_reading_catch_up_completely() {
     assert!((latency(&report, "catch_up", "count") - 5.0).abs() < 0.5);
 }
 
+#[test]
+fn whoever_cannot_read_at_once_what_waits_reads_on_although_nothing_more_comes() {
+    let server = ServerProcess::counter_server(&[]);
+    let url = server.url();
+    // What waits for the two that stopped, 4,000 events of 25 bytes, is more than one read takes.
+    let report = report(&format!(
+        "slow --url {url} --clients 4 --share 0.5 --rate 4000 --duration 1s --warm-up 0s"
+    ));
+    assert_counts(&report, &COMPLETE);
+    assert_counts(&report, &[("stopped", 2)]);
+    let longest = latency(&report, "catch_up", "max");
+    assert!(longest < 2_000.0, "{longest} ms");
+}
+
 fn is_complete_slow(report: &serde_json::Value) {
     assert_counts(report, &COMPLETE);
     assert_counts(
