@@ -2,7 +2,8 @@
 // client, under the same load on the same server, in rounds.
 // `just generators [ROUNDS]`, or `node tools/generators.mjs` after building counter-server, loadgen and peers in release.
 //
-// User and system time of the whole client process, from /proc, over five seconds in the middle of its run.
+// User and system time of the whole client process, from /proc, over a few seconds in the middle of its run. The machine's
+// own speed drifts, so what counts is the median of the ratios of runs that followed each other; their range says how far.
 import { readFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +11,9 @@ import { setTimeout } from 'node:timers/promises';
 import { built, main, median, server, start, stop } from './processes.mjs';
 
 const rounds = Number(process.argv[2] ?? 5);
-const [WARM, WINDOW, LENGTH] = [4, 5, 12];
+/** Seconds. */
+const WINDOW = 4;
+const warm = (clients) => 2 + clients / 5000;
 const TICKS_PER_SECOND = 100;
 
 // The stock client cannot take more than the first load.
@@ -24,13 +27,13 @@ const LOADS = [
 ];
 
 const GENERATORS = {
-  'raw-client': (url, { clients, rate }) =>
-    [join(built, 'raw-client'), '--url', url, '--clients', clients, '--in-flight', 512, `steady:${rate}/s,${LENGTH}s`],
-  loadgen: (url, { clients, rate }) =>
+  'raw-client': (url, { clients, rate }, length) =>
+    [join(built, 'raw-client'), '--url', url, '--clients', clients, '--in-flight', 512, `steady:${rate}/s,${length}s`],
+  loadgen: (url, { clients, rate }, length) =>
     [join(built, 'loadgen'), 'broadcast', '--url', url, '--clients', clients, '--rate', rate,
-      '--warm-up', '0s', '--duration', `${LENGTH}s`, '--quiet'],
-  'stock-client': (url, { clients, rate }) =>
-    [process.execPath, 'tools/stock-client.mjs', url, clients, rate, LENGTH],
+      '--warm-up', '0s', '--duration', `${length}s`, '--quiet'],
+  'stock-client': (url, { clients, rate }, length) =>
+    [process.execPath, 'tools/stock-client.mjs', url, clients, rate, length],
 };
 
 /** Seconds of CPU that a process has used. */
@@ -41,9 +44,10 @@ function used(pid) {
 
 async function measure(name, load) {
   const { child, url } = await server('memory');
-  const [program, ...args] = GENERATORS[name](url, load);
+  const lead = warm(load.clients);
+  const [program, ...args] = GENERATORS[name](url, load, Math.ceil(lead + WINDOW + 2));
   const generator = start(program, args);
-  await setTimeout(WARM * 1000);
+  await setTimeout(lead * 1000);
   const before = used(generator.pid);
   await setTimeout(WINDOW * 1000);
   const seconds = used(generator.pid) - before;
@@ -65,8 +69,10 @@ await main(async () => {
     const raw = figures[index]['raw-client'];
     for (const name of load.with) {
       const values = figures[index][name];
-      const ratio = median(values.map((value, round) => value / raw[round])).toFixed(2);
-      console.log(`${load.clients} clients, ${load.rate}/s`.padEnd(22), name.padEnd(13), median(values).toFixed(2).padStart(6), ` ${ratio} x raw-client`);
+      const ratios = values.map((value, round) => value / raw[round]);
+      const [least, middle, most] = [Math.min(...ratios), median(ratios), Math.max(...ratios)].map((ratio) => ratio.toFixed(2));
+      console.log(`${load.clients} clients, ${load.rate}/s`.padEnd(22), name.padEnd(13), median(values).toFixed(2).padStart(6),
+        ` ${middle} x raw-client (${least} to ${most})`);
     }
   }
 });

@@ -214,7 +214,7 @@ fn limit(report: &Report) -> String {
         .flat_map(|phase| &phase.lanes)
         .map(|lane| lane.waiting)
         .fold(0.0, f64::max);
-    if waiting > 0.5 {
+    if waiting > 0.3 {
         return "the machine had no CPU to spare".into();
     }
     if busiest > 0.95 {

@@ -6,7 +6,8 @@ use std::{
 };
 
 use rustix::{
-    event::Timespec,
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create,
         timerfd_settime,
@@ -49,6 +50,21 @@ impl Timer {
         };
         timerfd_settime(&self.file, TimerfdTimerFlags::ABSTIME, &once)?;
         Ok(())
+    }
+
+    /// Sleeps until it is readable, but no longer than this.
+    pub(super) fn sleep(&self, longest: Nanos) -> io::Result<()> {
+        let longest = Timespec {
+            tv_sec: 0,
+            tv_nsec: longest.min(SECOND - 1).cast_signed(),
+        };
+        match poll(
+            &mut [PollFd::new(&self.file, PollFlags::IN)],
+            Some(&longest),
+        ) {
+            Ok(_) | Err(Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Makes it unreadable again.

@@ -73,6 +73,12 @@ impl Section {
             cpu: lane.cpu,
             waiting: lane.waiting,
         };
+        let mut lanes: Vec<Lane> = record.lanes.iter().map(lane).collect();
+        // They come in the order in which they ended; the last word of a name is the lane's number.
+        lanes.sort_by_key(|lane| {
+            let (_, number) = lane.name.rsplit_once(' ')?;
+            number.parse::<u32>().ok()
+        });
         Self {
             name: finished.phase.name.clone(),
             measured: finished.phase.measured,
@@ -84,7 +90,7 @@ impl Section {
                 .collect(),
             failures: record.failures.clone(),
             series: moments.collect(),
-            lanes: record.lanes.iter().map(lane).collect(),
+            lanes,
             in_flight: record.in_flight,
             server: finished.server.map(|usage| ServerUse::of(usage, record)),
         }

@@ -9,6 +9,7 @@
 use super::Verdict;
 use crate::{
     measure::{Histogram, LaneUse, Metric, PhaseRecord},
+    sentence::number,
     time::{MILLISECOND, Nanos, seconds},
 };
 
@@ -96,7 +97,7 @@ fn doubt(record: &PhaseRecord, latencies: &Histogram, verdict: &mut Verdict) {
     let text = format!(
         "{} events were read together, and so late that they may have arrived one after the other: all that is sure of \
          the server's latency is {}",
-        record.counts.coalesced,
+        number(record.counts.coalesced),
         between.join(", ")
     );
     if is_off {
