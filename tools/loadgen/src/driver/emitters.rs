@@ -8,13 +8,13 @@ use std::{
 
 use super::{
     Endpoint,
+    agenda::Agenda,
     desk::{Desk, Emitter, PhaseState},
     frame,
     lane::{Crew, LaneRecord},
     seat::Manner,
     swarm::Swarm,
     text::{Emission, Expected},
-    timer::Timer,
 };
 use crate::{
     board::{Board, Place},
@@ -22,8 +22,7 @@ use crate::{
     ledger::Emit,
     measure::{Counting, Recorder, TURN},
     plan::{Correlate, Emitting, Plan},
-    scenario::{Action, Phase, Publish},
-    schedule::Schedule,
+    scenario::{Action, Phase},
     time::{Nanos, now},
 };
 
@@ -31,12 +30,12 @@ pub(crate) struct Emitters<'a> {
     plan: &'a Plan,
     lane: Lane,
     swarm: Swarm<'a>,
-    timer: Timer,
+    agenda: Agenda,
     desk: Desk<'a>,
     place: Place,
     hold: Nanos,
-    publish: Option<Publish>,
-    schedule: Option<std::iter::Peekable<Schedule>>,
+    /// Whether anything is to be emitted in this phase.
+    publishes: bool,
     emission: Emission,
     board: &'a Board,
     /// The emitter whose turn it is.
@@ -53,13 +52,13 @@ impl<'a> Emitters<'a> {
         let cell = board.cell(lane.cell);
         let recorder = Recorder::new(cell, board.slot(lane.index), plan.correlate.stream(), false);
         let swarm = Swarm::new(endpoints, Manner::of(plan), Expected::new(plan, 0))?;
-        let timer = Timer::new()?;
-        swarm.watch_also(&timer)?;
+        let agenda = Agenda::new()?;
+        swarm.watch_also(&agenda.timer)?;
         Ok(Self {
             plan,
             lane,
             swarm,
-            timer,
+            agenda,
             desk: Desk {
                 cell,
                 recorder,
@@ -76,8 +75,7 @@ impl<'a> Emitters<'a> {
             },
             place: Place { phase: 0, start: 0 },
             hold: 0,
-            publish: None,
-            schedule: None,
+            publishes: false,
             emission: Emission::new(plan, 0),
             board,
             next: 0,
@@ -103,48 +101,27 @@ impl<'a> Emitters<'a> {
         }
     }
 
-    /// Emits everything that is due, and sets the timer to what comes next.
+    /// Emits everything that is due.
     fn emit_due(&mut self) -> io::Result<()> {
-        if self.publish.is_some_and(|publish| publish.closed) {
-            self.emit_closed();
-            return Ok(());
-        }
-        let Some(schedule) = &mut self.schedule else {
-            return Ok(());
-        };
-        let mut due = Vec::new();
         let now = now();
-        while let Some(planned) = schedule.next_if(|planned| *planned <= now) {
-            due.push(planned);
-        }
-        let next = schedule.peek().copied();
-        for planned in due {
+        for planned in self.agenda.due(now)? {
             self.desk.recorder.counts().planned += 1;
             if let Some(seat) = self.turn_of() {
                 self.emit(seat, planned);
             }
         }
-        if let Some(next) = next {
-            return self.timer.set(next);
+        if self.agenda.goes_round(now) {
+            self.emit_again();
         }
-        self.schedule = None;
         Ok(())
     }
 
-    fn emit_closed(&mut self) {
-        let Some(publish) = self.publish else { return };
-        let now = now();
-        if now < self.place.start {
-            return;
-        }
-        if now >= self.place.start + publish.length || self.board.is_cut_short(self.place.phase) {
-            self.publish = None;
-            return;
-        }
+    /// In a closed loop: whoever has its answer goes on.
+    fn emit_again(&mut self) {
         for seat in 0..self.desk.emitters.len() {
             if self.desk.emitters[seat].joined && self.desk.emitters[seat].waits_for.is_none() {
                 self.desk.recorder.counts().planned += 1;
-                let waits_for = self.emit(seat, crate::time::now());
+                let waits_for = self.emit(seat, now());
                 self.desk.emitters[seat].waits_for = waits_for;
             }
         }
@@ -212,18 +189,16 @@ impl<'a> Emitters<'a> {
 
     /// Whether there is nothing left to emit, and to wait for.
     fn has_emitted(&self) -> bool {
-        let closed = self.publish.is_some_and(|publish| publish.closed);
-        self.schedule.is_none() && !closed && self.desk.unacked.is_empty()
+        self.agenda.is_over() && self.desk.unacked.is_empty()
     }
 
     /// Whether nothing matters before the next planned emit.
     fn has_only_to_emit(&self) -> bool {
-        self.schedule.is_some() && self.desk.unacked.is_empty() && self.desk.awaited == 0
+        self.agenda.is_planned() && self.desk.unacked.is_empty() && self.desk.awaited == 0
     }
 
     fn give_up(&mut self) {
-        self.schedule = None;
-        self.publish = None;
+        self.agenda.give_up();
         let left = std::mem::take(&mut self.desk.unacked).len() as u64;
         self.desk.deadlines.clear();
         self.desk.recorder.counts().unacked += left;
@@ -232,19 +207,8 @@ impl<'a> Emitters<'a> {
 
 impl Crew for Emitters<'_> {
     fn begin(&mut self, phase: &Phase, place: Place) -> io::Result<()> {
-        (self.place, self.hold, self.publish) = (place, phase.hold, phase.publish);
-        let open = phase.publish.filter(|publish| !publish.closed);
-        self.schedule = open.map(|publish| {
-            let seed = self.plan.seed ^ place.phase << 32;
-            Schedule::new(
-                publish.spacing,
-                publish.rate,
-                publish.length,
-                place.start,
-                seed,
-            )
-            .peekable()
-        });
+        (self.place, self.hold) = (place, phase.hold);
+        self.publishes = phase.publish.is_some();
         let base = self.desk.cell.base();
         self.desk.cell.set_newest(base);
         self.desk.phase = PhaseState {
@@ -266,23 +230,19 @@ impl Crew for Emitters<'_> {
         if phase.publish.is_none() && phase.action == Action::Resume {
             self.desk.cell.set_last(place.phase, base);
         }
-        if self.publish.is_some() {
-            self.timer.set(place.start)
-        } else {
-            Ok(())
-        }
+        self.agenda.begin(phase.publish, place, self.plan.seed)
     }
 
     fn turn(&mut self) -> io::Result<()> {
         let longest = if self.has_only_to_emit() {
             // What the server sends meanwhile has the kernel's stamps, and can be read then.
-            self.timer.sleep(TURN)?;
+            self.agenda.timer.sleep(TURN)?;
             0
         } else {
             TURN
         };
         if self.swarm.turn(longest, &mut self.desk)? {
-            self.timer.take();
+            self.agenda.timer.take();
         }
         self.emit_due()?;
         self.desk.expire(now());
@@ -300,7 +260,7 @@ impl Crew for Emitters<'_> {
         let done = there && now >= self.place.start + self.hold && self.has_emitted();
         if done && self.desk.phase.sent > 0 {
             self.desk.cell.set_last(self.place.phase, self.desk.last());
-        } else if done && self.publish.is_some() {
+        } else if done && self.publishes {
             self.desk
                 .cell
                 .set_last(self.place.phase, self.desk.phase.base);

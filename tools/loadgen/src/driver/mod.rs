@@ -2,6 +2,7 @@
 //! of receiving: one read per wake-up into a shared buffer, with the kernel's time of arrival; frames taken apart in
 //! place; the expected event found by comparing bytes. Opening and everything rare may be slow.
 
+mod agenda;
 mod audience;
 mod clients;
 mod connection;
