@@ -211,10 +211,11 @@ impl<'a> Swarm<'a> {
         };
         let drained = link.drained;
         let mut look = self.rounds.look(now(), drained);
-        if look.is_late() && audience.may_hold_several(seat) {
+        let several = look.is_late() && audience.may_hold_several(seat);
+        if several {
             look = self.rounds.look_closer(look, drained);
         }
-        let apart = look.is_very_late() && audience.may_hold_several(seat);
+        let apart = several && look.is_very_late();
         let Some(received) = connection.receive(side, &mut self.buffer, look, apart)? else {
             return Ok(None);
         };

@@ -261,7 +261,7 @@ fn whatever_is_called_valid_is_true_however_busy_the_machine_is() {
     assert!(valid > 0, "undisturbed, it is valid");
 }
 
-/// A run that shares one core with threads that never rest, and that goes before it.
+/// A run on one core, with so many threads beside it that never rest and have the right of way.
 fn beside_hogs(server: &Server, hogs: usize, load: &str) -> Value {
     let _hogs = Hogs::on_core_0(hogs);
     let output = Command::new("taskset")
